@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a user does with this tree; `make help` lists it. The kernel's own rules are in Kbuild.
+
+KDIR ?=
+DRIVER ?= rust
+export DRIVER TESTS V
+
+scripts := $(CURDIR)/scripts
+vm := $(scripts)/vm.sh
+
+.DEFAULT_GOAL := help
+
+## demo: three tenants with the same addresses over one device, in a VM
+.PHONY: demo
+demo: modules
+	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
+
+## test: every selftest, in a VM (DRIVER=c for the C driver, TESTS="a.sh b.sh" for some)
+.PHONY: test
+test: modules
+	@$(vm) --timeout 2400 -- bash /src/selftests/run.sh
+
+## vm: a shell in the VM, with the module loaded
+.PHONY: vm
+vm: modules
+	@$(vm) --shell
+
+## modules: builds the module for the stock kernel, in the sandbox; with KDIR=<tree> for that kernel, on this machine
+.PHONY: modules
+ifeq ($(KDIR),)
+modules:
+	@$(scripts)/build.sh stock
+else
+modules:
+	@$(scripts)/check-kdir.sh '$(KDIR)'
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' modules
+endif
+
+## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver
+.PHONY: lint
+lint:
+	@$(scripts)/lint.sh
+
+## clean: removes what was built in this tree
+.PHONY: clean
+clean:
+	@rm -rf out
+	@find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+		-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \
+		-o -name bindings_generated.rs \) -type f -print0 | xargs -0 -r rm -f
+
+## distclean: removes the cache too (sandbox and kernels)
+.PHONY: distclean
+distclean: clean
+	@$(scripts)/sandbox.sh remove
+
+.PHONY: help
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r verb what; do printf '  make %-10s %s\n' "$$verb" "$$what"; done

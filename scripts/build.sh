@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the module in the sandbox, for a kernel that kernel.sh knows, into out/KERNEL.
+#
+#   build.sh KERNEL [MAKE-ARGUMENTS...]
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+[ $# -ge 1 ] || die "usage: build.sh KERNEL [MAKE-ARGUMENTS...]"
+become_root "$0" "$@"
+kernel=$1
+shift
+
+mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
+[ ${#binds[@]} -gt 0 ] || exit 1
+mkdir -p "$top/out/$kernel"
+# Signing would need the key of whoever built the kernel.
+make=(make -C /kernel/tree M=/src MO=/src/out/"$kernel" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
+case $kernel in
+stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
+*) make+=(LLVM=-19) ;;
+esac
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+rc=0
+"$top/scripts/sandbox.sh" run "${binds[@]}" -- "${make[@]}" "$@" modules >"$log" 2>&1 </dev/null || rc=$?
+if [ "$rc" -ne 0 ] || [ "${V-}" = 1 ]; then
+	cat "$log" >&2
+elif grep -Eq '(^|[^a-z-])warning' "$log"; then
+	cat "$log" >&2
+	printf 'error: warnings are errors here\n' >&2
+	rc=1
+elif grep -q RUSTC "$log"; then
+	say "built out/$kernel/rust/xfrm_interface_rust.ko"
+fi
+# Built as root, but the tree is the user's.
+chown -R --reference="$top" "$top/out"
+exit "$rc"

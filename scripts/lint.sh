@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Checks the sources without running them. Everything that is needed is in the sandbox.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+become_root "$0" "$@"
+mapfile -t binds < <("$top/scripts/kernel.sh" stock)
+[ ${#binds[@]} -gt 0 ] || exit 1
+failed=0
+
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		printf 'ok      %s\n' "$name"
+	else
+		printf 'FAILED  %s\n%s\n' "$name" "$out"
+		failed=1
+	fi
+}
+
+inside() { "$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -euo pipefail -c "$1" </dev/null; }
+
+# The files of the tree, whether or not git has them yet.
+files() {
+	cd "$top" || return
+	if [ -d .git ] && command -v git >/dev/null; then
+		git -c safe.directory="$top" ls-files --cached --others --exclude-standard
+	else
+		find . -name out -prune -o -type f -print
+	fi
+}
+
+spdx() {
+	local file missing=()
+	while read -r file; do
+		case $file in COPYING|*.svg) continue ;; esac
+		[ ! -e "$top/$file" ] || head -n 3 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || missing+=("$file")
+	done < <(files)
+	[ ${#missing[@]} -eq 0 ] || { printf 'no SPDX line: %s\n' "${missing[@]}"; return 1; }
+}
+
+no_unsafe() {
+	grep -q '^#!\[forbid(unsafe_code)\]$' "$top/rust/xfrmi/mod.rs" || { echo 'rust/xfrmi/mod.rs does not forbid unsafe code'; return 1; }
+	! grep -rnw unsafe "$top/rust/xfrmi" || return 1
+}
+
+clippy() {
+	local out
+	# Clippy lints what rustc compiles, so a directory of its own makes it compile everything.
+	out=$(inside "make -C /kernel/tree M=/src MO=/src/out/clippy CC=gcc-14 KERNELRELEASE=\$(ls /usr/lib/modules) CONFIG_MODULE_SIG_ALL= CLIPPY=1 -j$(nproc) modules" 2>&1) ||
+		{ printf '%s\n' "$out"; return 1; }
+	! grep -E -A12 '^(warning|error)' <<<"$out"
+}
+
+rm -rf "$top/out/clippy"
+mkdir -p "$top/out/clippy"
+check rustfmt inside 'find rust -name "*.rs" | xargs rustfmt --check --edition 2021 --config-path /kernel/source/.rustfmt.toml'
+check clippy clippy
+check 'no unsafe code in rust/xfrmi' no_unsafe
+check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
+# One by one: together they take more memory than there is.
+check shellcheck inside 'for file in scripts/*.sh selftests/*.sh .ci/run; do shellcheck "$file"; done'
+check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,ser,ons,thead'
+check 'SPDX lines' spdx
+chown -R --reference="$top" "$top/out"
+exit "$failed"

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots a kernel in a virtual machine (virtme-ng) whose root is the sandbox, and runs a command there.
+#
+#   vm.sh [OPTIONS] -- COMMAND...
+#   vm.sh [OPTIONS] --shell              a shell, with the module of that kernel loaded
+#       --kernel NAME                    as kernel.sh knows it; stock unless given
+#       --cpus N  --memory SIZE          2 and 1G unless given
+#       --timeout SECONDS                after which the machine is killed and the run fails; 1800
+#       --results DIR                    a directory of the machine, writable inside at /results
+#
+# Inside: the checkout at /src, the kernel's source at /kernel/source. What the command prints is
+# printed as it comes; the exit code is the command's. If the command does not come to its end
+# (panic, hang), the end of the console is shown.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+kernel=stock cpus=2 memory=1G limit=1800 results='' shell=
+
+# Whether a kernel boots under KVM here. An openable /dev/kvm does not show it: nested
+# virtualisation may abort or hang. So a kernel is booted without a root, far enough to panic.
+# The answer holds until the machine is rebooted.
+kvm_works() {
+	local answer
+	[ -w /dev/kvm ] || return 1
+	answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
+	if [ ! -s "$answer" ]; then
+		rm -f "$cache"/kvm-*
+		if "$top/scripts/sandbox.sh" run "${binds[@]}" -- timeout -k 1 20 bash -c \
+			'qemu-system-x86_64 -accel kvm -cpu host -m 512 -smp 2 -nodefaults -no-reboot -display none \
+				-serial stdio -kernel /usr/lib/modules/*/vmlinuz -append "console=ttyS0 panic=-1" </dev/null' 2>&1 |
+			grep -q 'Unable to mount root fs'; then
+			echo yes >"$answer"
+		else
+			echo no >"$answer"
+		fi
+	fi
+	[ "$(cat "$answer")" = yes ]
+}
+
+original=("$@")
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel) kernel=$2; shift 2 ;;
+	--cpus) cpus=$2; shift 2 ;;
+	--memory) memory=$2; shift 2 ;;
+	--timeout) limit=$2; shift 2 ;;
+	--results) results=$2; shift 2 ;;
+	--shell) shell=1; shift ;;
+	--) shift; break ;;
+	*) die "vm.sh: unknown option $1" ;;
+	esac
+done
+become_root "$0" "${original[@]}"
+
+mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
+[ ${#binds[@]} -gt 0 ] || exit 1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+[ -n "$results" ] || results=$work/results
+mkdir -p "$results"
+binds+=(--bind "$work" /vm --bind "$results" /results)
+
+vng=(vng -r '/usr/lib/modules/$RELEASE/vmlinuz' --user root --cpus "$cpus" --memory "$memory"
+	--cwd /src --append console=ttyS0 --append loglevel=5 --qemu-opts=-serial --qemu-opts=file:/vm/console)
+kvm_works || vng+=(--disable-kvm)
+
+if [ -n "$shell" ]; then
+	printf '%s\n' "export MODULE=/src/out/$kernel/rust/xfrm_interface_rust.ko" \
+		'for m in $(modinfo -F depends "$MODULE" | tr , " "); do modprobe "$m"; done' \
+		'insmod "$MODULE" && lsmod | grep xfrm_interface' \
+		'echo "Try: ip link add ipsec0 type xfrm external; ip -d link show ipsec0. Leave with: exit"' \
+		'exec bash -i' >"$work/command"
+	inside="${vng[*]} --exec 'bash /vm/command'"
+else
+	[ $# -gt 0 ] || die "vm.sh: neither a command nor --shell"
+	# The command goes through a file, so that nothing of it is quoted twice.
+	{
+		# The root file system is shared read-only, but for /results; the mount has to allow it.
+		printf 'mount -o remount,rw / && cd /src || exit\n'
+		printf 'export TERM=dumb\n'
+		for name in DRIVER TESTS V; do
+			[ -z "${!name-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+		done
+		printf '%q ' "$@"
+		# Through a file: the serial port may lose what is written first.
+		printf '>/results/.output 2>&1 </dev/null\necho "$?" >/results/.exit\n'
+	} >"$work/command"
+	inside="${vng[*]} --exec 'bash /vm/command'"
+fi
+rm -f "$results/.exit"
+: >"$results/.output"
+
+run=("$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -c "RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
+if [ -n "$shell" ]; then
+	"${run[@]}"
+	exit
+fi
+
+rc=0
+timeout -k 5 "$limit" "${run[@]}" </dev/null >"$work/errors" 2>&1 &
+machine=$!
+tail -n +1 -f -s 0.2 --pid="$machine" "$results/.output" &
+wait "$machine" || rc=$?
+wait
+if [ -s "$results/.exit" ]; then
+	exit "$(cat "$results/.exit")"
+fi
+if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+	printf 'error: the virtual machine did not finish within %d seconds\n' "$limit" >&2
+else
+	printf 'error: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
+fi
+printf -- '--- end of its console:\n' >&2
+tail -n 20 "$work/errors" >&2; tail -n 80 "$work/console" >&2
+exit 1
