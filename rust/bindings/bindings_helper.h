@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads. bindgen_parameters says which items of it are taken.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/lwtunnel.h>
+#include <linux/netdevice.h>
+#include <linux/rhashtable.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <net/dst.h>
+#include <net/dst_metadata.h>
+#include <net/gso.h>
+#include <net/icmp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
+#include <net/lwtunnel.h>
+#include <net/net_namespace.h>
+#include <net/netlink.h>
+#include <net/route.h>
+#include <net/rtnetlink.h>
+#include <net/xfrm.h>
+
+#include "../helpers/helpers.h"
+
+/* Macros that bindgen cannot evaluate. */
+const netdev_features_t NET_HELPER_NETIF_F_SG = NETIF_F_SG;
+const netdev_features_t NET_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
+const netdev_features_t NET_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
+const netdev_features_t NET_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "helpers.h"
+
+void *net_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}
+
+struct net *net_helper_dev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}

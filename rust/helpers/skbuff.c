@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <net/ip.h>
+#include <net/ip_tunnels.h>
+#include <net/xfrm.h>
+
+#include "helpers.h"
+
+/* SKB_NOT_DROPPED_YET, or why the header of the packet's protocol cannot be had. */
+int net_helper_pskb_inet_may_pull(struct sk_buff *skb)
+{
+	return pskb_inet_may_pull_reason(skb);
+}
+
+unsigned int net_helper_skb_headlen(const struct sk_buff *skb)
+{
+	return skb_headlen(skb);
+}
+
+bool net_helper_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+/* What no packet takes along from one side of a tunnel device to the other. */
+void net_helper_skb_scrub(struct sk_buff *skb)
+{
+	skb_clear_tstamp(skb);
+	skb->pkt_type = PACKET_HOST;
+	skb->skb_iif = 0;
+	skb->ignore_df = 0;
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	nf_reset_trace(skb);
+}
+
+/* What no packet takes along into another network namespace, besides. */
+void net_helper_skb_scrub_xnet(struct sk_buff *skb)
+{
+	ipvs_reset(skb);
+	secpath_reset(skb);
+	skb_orphan(skb);
+	skb->mark = 0;
+}
+
+struct sec_path *net_helper_skb_sec_path(const struct sk_buff *skb)
+{
+	return skb_sec_path(skb);
+}
+
+int net_helper_inet_sdif(const struct sk_buff *skb)
+{
+	return inet_sdif(skb);
+}
+
+int net_helper_inet6_sdif(const struct sk_buff *skb)
+{
+	return inet6_sdif(skb);
+}
+
+u32 net_helper_skb_mark(const struct sk_buff *skb)
+{
+	return skb->mark;
+}
+
+u8 net_helper_ip_protocol(const struct sk_buff *skb)
+{
+	return ip_hdr(skb)->protocol;
+}
+
+u8 net_helper_ip6cb_nexthdr(const struct sk_buff *skb)
+{
+	return skb_network_header(skb)[IP6CB(skb)->nhoff];
+}

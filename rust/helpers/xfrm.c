@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <net/xfrm.h>
+
+#include "helpers.h"
+
+struct net *net_helper_xs_net(struct xfrm_state *x)
+{
+	return xs_net(x);
+}
+
+void net_helper_xfrm_state_hold(struct xfrm_state *x)
+{
+	xfrm_state_hold(x);
+}
+
+void net_helper_xfrm_state_put(struct xfrm_state *x)
+{
+	xfrm_state_put(x);
+}
+
+bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family)
+{
+	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+}
+
+/* The mode of a state whose selector has no family follows the inner packet. May be NULL. */
+const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb)
+{
+	return xfrm_ip2inner_mode(x, XFRM_MODE_SKB_CB(skb)->protocol);
+}
+
+void net_helper_xfrm_inc_in_state_mode_error(struct net *net)
+{
+	XFRM_INC_STATS(net, LINUX_MIB_XFRMINSTATEMODEERROR);
+}
+
+int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
+{
+	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
+	XFRM_SPI_SKB_CB(skb)->family = AF_INET;
+	XFRM_SPI_SKB_CB(skb)->daddroff = offsetof(struct iphdr, daddr);
+	return xfrm_input(skb, nexthdr, spi, encap_type);
+}
+
+int net_helper_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
+{
+	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip6 = NULL;
+	XFRM_SPI_SKB_CB(skb)->family = AF_INET6;
+	XFRM_SPI_SKB_CB(skb)->daddroff = offsetof(struct ipv6hdr, daddr);
+	return xfrm_input(skb, nexthdr, spi, encap_type);
+}
+
+#if IS_REACHABLE(CONFIG_INET_XFRM_TUNNEL)
+int net_helper_xfrm4_rcv_tunnel(struct sk_buff *skb)
+{
+	return xfrm4_rcv_spi(skb, IPPROTO_IPIP, ip_hdr(skb)->saddr);
+}
+#endif
+
+#if IS_REACHABLE(CONFIG_INET6_XFRM_TUNNEL)
+int net_helper_xfrm6_rcv_tunnel(struct sk_buff *skb)
+{
+	const xfrm_address_t *saddr = (const xfrm_address_t *)&ipv6_hdr(skb)->saddr;
+	__be32 spi = xfrm6_tunnel_spi_lookup(dev_net(skb->dev), saddr);
+
+	return xfrm6_rcv_spi(skb, IPPROTO_IPV6, spi, NULL);
+}
+#endif

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    bindings,
+    net::{
+        namespace::Net,
+        rtnl::{
+            Link,
+            Private,
+            Rtnl, //
+        },
+        skb::SkBuff, //
+    }, //
+};
+
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::AlwaysRefCounted,
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// Offloads that a device may claim (`netdev_features_t`).
+pub(crate) mod features {
+    use crate::bindings;
+
+    /// Scattered packets.
+    pub(crate) const SG: u64 = bindings::NET_HELPER_NETIF_F_SG;
+    /// Packets that are lists of fragments.
+    pub(crate) const FRAGLIST: u64 = bindings::NET_HELPER_NETIF_F_FRAGLIST;
+    /// Segmentation that the stack can do in software.
+    pub(crate) const GSO_SOFTWARE: u64 = bindings::NET_HELPER_NETIF_F_GSO_SOFTWARE;
+    /// Checksums of any protocol.
+    pub(crate) const HW_CSUM: u64 = bindings::NET_HELPER_NETIF_F_HW_CSUM;
+}
+
+/// A network device of any kind.
+#[repr(transparent)]
+pub(crate) struct NetDevice(Opaque<bindings::net_device>);
+
+// SAFETY: `struct net_device` is shared between CPUs; the methods here take that into account.
+unsafe impl Send for NetDevice {}
+// SAFETY: As above.
+unsafe impl Sync for NetDevice {}
+
+// SAFETY: A device is freed when its count is zero, after it was unregistered.
+unsafe impl AlwaysRefCounted for NetDevice {
+    fn inc_ref(&self) {
+        // SAFETY: The reference shows that the device is live.
+        unsafe { bindings::net_helper_dev_hold(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::net_helper_dev_put(obj.as_ptr().cast()) };
+    }
+}
+
+impl NetDevice {
+    /// # Safety
+    ///
+    /// `ptr` is to a device that lives for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// Whether both are the same device.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+
+    /// The interface index, unique in the device's namespace.
+    pub(crate) fn ifindex(&self) -> c_int {
+        // SAFETY: The device is live; the index changes only while it moves between namespaces.
+        unsafe { (&raw const (*self.as_raw()).ifindex).read_volatile() }
+    }
+
+    /// Whether the device is administratively up.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: The device is live.
+        let flags = unsafe { (&raw const (*self.as_raw()).flags).read_volatile() };
+        flags & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    /// The namespace that the device is in.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The device is live, and keeps its namespace alive.
+        unsafe { Net::from_raw(bindings::net_helper_dev_net(self.as_raw())) }
+    }
+
+    /// The index of the VRF that the device is or belongs to; 0 if there is none.
+    pub(crate) fn l3mdev_ifindex(&self, _rcu: &rcu::Guard) -> c_int {
+        // SAFETY: The device is live, and RCU is held.
+        unsafe { bindings::net_helper_l3mdev_master_ifindex_rcu(self.as_raw()) }
+    }
+
+    /// Tells the listeners of rtnetlink that the device has changed.
+    pub(crate) fn state_changed(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is registered, and RTNL is held.
+        unsafe { bindings::netdev_state_change(self.as_raw()) };
+    }
+
+    /// Logs `text` with the name of the device, unless the network has logged too much of late.
+    pub(crate) fn warn_ratelimited(&self, text: &CStr) {
+        // SAFETY: The device is live, and the text ends with a NUL.
+        unsafe { bindings::net_helper_netdev_warn_ratelimited(self.as_raw(), text.as_char_ptr()) };
+    }
+
+    /// The device as one of the kind `T`, if it is one.
+    pub(crate) fn downcast<T: Link>(&self) -> Option<&Device<T>> {
+        // SAFETY: The device is live.
+        let ops = unsafe { (*self.as_raw()).netdev_ops };
+        if !core::ptr::eq(ops, T::kind().netdev_ops()) {
+            return None;
+        }
+        // SAFETY: The operations are those of `T`, so that this is a device of that kind; one that
+        // others can refer to is registered, and so its private data initialised.
+        Some(unsafe { Device::from_raw(self.as_raw()) })
+    }
+}
+
+/// A device of the kind `T`.
+///
+/// # Invariants
+///
+/// The private area of the device is an initialised [`Private<T>`].
+#[repr(transparent)]
+pub(crate) struct Device<T: Link>(NetDevice, PhantomData<T>);
+
+impl<T: Link> Deref for Device<T> {
+    type Target = NetDevice;
+
+    fn deref(&self) -> &NetDevice {
+        &self.0
+    }
+}
+
+// SAFETY: As for `NetDevice`.
+unsafe impl<T: Link> AlwaysRefCounted for Device<T> {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { NetDevice::dec_ref(obj.cast()) };
+    }
+}
+
+impl<T: Link> Device<T> {
+    /// # Safety
+    ///
+    /// `ptr` is to a device of the kind `T` that lives for `'a`, its private data initialised.
+    pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { &*ptr.cast() }
+    }
+
+    fn private(&self) -> &Private<T> {
+        // SAFETY: The type invariant.
+        unsafe { &*Private::of(self.as_raw()) }
+    }
+
+    /// What the driver keeps for the device.
+    pub(crate) fn data(&self) -> &T {
+        // SAFETY: The type invariant.
+        unsafe { self.private().data() }
+    }
+
+    /// The namespace that the device sends to and receives from. It lives as long as the device,
+    /// which goes when the namespace does.
+    pub(crate) fn link_net(&self) -> &Net {
+        // SAFETY: The type invariant.
+        unsafe { self.private().link_net() }
+    }
+
+    /// Counts a packet that was received, of `len` bytes. Softirqs have to be disabled, as they are
+    /// wherever packets are received.
+    pub(crate) fn count_rx(&self, len: u32) {
+        // SAFETY: Registered devices of this kind have per-CPU statistics (`set_defaults`).
+        unsafe { bindings::net_helper_dev_sw_netstats_rx_add(self.as_raw(), len) };
+    }
+
+    /// Counts a packet that was sent, of `len` bytes. Softirqs have to be disabled, as they are
+    /// wherever packets are sent.
+    pub(crate) fn count_tx(&self, len: u32) {
+        // SAFETY: Registered devices of this kind have per-CPU statistics (`set_defaults`).
+        unsafe { bindings::net_helper_dev_sw_netstats_tx_add(self.as_raw(), len) };
+    }
+
+    /// Adds one to an error counter.
+    pub(crate) fn count(&self, counter: Counter) {
+        let dev = self.as_raw();
+        // SAFETY: The device is live, and the counters are atomic.
+        unsafe {
+            match counter {
+                Counter::RxErrors => bindings::net_helper_dev_stats_inc_rx_errors(dev),
+                Counter::RxDropped => bindings::net_helper_dev_stats_inc_rx_dropped(dev),
+                Counter::TxErrors => bindings::net_helper_dev_stats_inc_tx_errors(dev),
+                Counter::TxDropped => bindings::net_helper_dev_stats_inc_tx_dropped(dev),
+                Counter::TxAborted => bindings::net_helper_dev_stats_inc_tx_aborted_errors(dev),
+                Counter::TxCarrier => bindings::net_helper_dev_stats_inc_tx_carrier_errors(dev),
+                Counter::Collisions => bindings::net_helper_dev_stats_inc_collisions(dev),
+            }
+        }
+    }
+}
+
+/// The error counters of a device (`struct rtnl_link_stats64`).
+#[derive(Clone, Copy)]
+pub(crate) enum Counter {
+    /// `rx_errors`
+    RxErrors,
+    /// `rx_dropped`
+    RxDropped,
+    /// `tx_errors`
+    TxErrors,
+    /// `tx_dropped`
+    TxDropped,
+    /// `tx_aborted_errors`
+    TxAborted,
+    /// `tx_carrier_errors`
+    TxCarrier,
+    /// `collisions`
+    Collisions,
+}
+
+/// A device that nobody else can see yet.
+pub(crate) struct Unpublished<'a> {
+    dev: *mut bindings::net_device,
+    _dev: PhantomData<&'a mut bindings::net_device>,
+}
+
+impl Unpublished<'_> {
+    /// # Safety
+    ///
+    /// `dev` is valid, and nobody else uses it for as long as the result is used.
+    pub(super) unsafe fn from_raw(dev: *mut bindings::net_device) -> Self {
+        Self {
+            dev,
+            _dev: PhantomData,
+        }
+    }
+
+    /// What devices without a link layer of their own, which send and receive IP packets, have:
+    /// no ARP, MTU 1500 (68 to 65,535 bytes), per-CPU statistics, and the `dst` kept on transmit.
+    pub(crate) fn set_tunnel_defaults(&mut self) {
+        // SAFETY: The type has exclusive access to the device.
+        let dev = unsafe { &mut *self.dev };
+        dev.header_ops = &raw const bindings::ip_tunnel_header_ops;
+        // CAST: The constants are small.
+        dev.type_ = bindings::ARPHRD_NONE as c_ushort;
+        dev.mtu = bindings::ETH_DATA_LEN;
+        dev.min_mtu = bindings::ETH_MIN_MTU;
+        dev.max_mtu = bindings::IP_MAX_MTU;
+        dev.flags = bindings::net_device_flags_IFF_NOARP;
+        dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
+        // SAFETY: As above.
+        unsafe { bindings::net_helper_netif_keep_dst(self.dev) };
+        // SAFETY: As above.
+        unsafe { bindings::net_helper_eth_broadcast_addr(self.dev) };
+    }
+
+    /// The device needs no transmit lock.
+    pub(crate) fn set_lockless(&mut self) {
+        // SAFETY: The type has exclusive access to the device.
+        let fields = unsafe { &mut (*self.dev).__bindgen_anon_1.__bindgen_anon_1 };
+        fields.set_lltx(1);
+    }
+
+    /// Offers `features`, which can be switched on and off, and switches them on.
+    pub(crate) fn add_features(&mut self, features: u64) {
+        // SAFETY: The type has exclusive access to the device.
+        let dev = unsafe { &mut *self.dev };
+        dev.hw_features |= features;
+        dev.features |= features;
+    }
+
+    /// Takes over what the device `lower`, over which this one sends, needs in front of and behind
+    /// a packet, and its hardware address if this one has none.
+    pub(crate) fn inherit(&mut self, lower: &NetDevice) {
+        // SAFETY: `lower` is live; the fields are read once.
+        let (headroom, tailroom) = unsafe {
+            let lower = lower.as_raw();
+            ((*lower).needed_headroom, (*lower).needed_tailroom)
+        };
+        // SAFETY: The type has exclusive access to the device.
+        let dev = unsafe { &mut *self.dev };
+        dev.needed_headroom = headroom;
+        dev.needed_tailroom = tailroom;
+        if self.has_no_address() {
+            // SAFETY: Both devices are valid.
+            unsafe { bindings::net_helper_eth_hw_addr_inherit(self.dev, lower.as_raw()) };
+        }
+    }
+
+    /// Chooses a random hardware address.
+    pub(crate) fn randomise_address(&mut self) {
+        // SAFETY: The type has exclusive access to the device.
+        unsafe { bindings::net_helper_eth_hw_addr_random(self.dev) };
+    }
+
+    fn has_no_address(&self) -> bool {
+        // SAFETY: Every device has an address of MAX_ADDR_LEN bytes, of which 6 are looked at.
+        let address: [u8; 6] = unsafe { *(*self.dev).dev_addr.cast() };
+        address == [0; 6]
+    }
+}
+
+/// The callbacks in `struct net_device_ops`.
+pub(super) struct Trampolines<T: Link>(PhantomData<T>);
+
+impl<T: Link> Trampolines<T> {
+    pub(super) const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_init: Some(Self::init),
+        ndo_uninit: Some(Self::uninit),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_get_stats64: Some(bindings::dev_get_tstats64),
+        ndo_get_iflink: Some(Self::get_iflink),
+        // SAFETY: Null pointers, that is no callbacks, are valid.
+        ..unsafe { core::mem::MaybeUninit::zeroed().assume_init() }
+    };
+
+    /// # Safety
+    ///
+    /// The kernel calls this while it registers a device of this kind, with RTNL held.
+    unsafe extern "C" fn init(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: The registration calls this before anyone else can see the device, whose private
+        // data `newlink` has initialised.
+        let (data, link_net) = unsafe {
+            let private = &*Private::<T>::of(dev);
+            (private.data(), private.link_net())
+        };
+        // SAFETY: As above.
+        let mut unpublished = unsafe { Unpublished::from_raw(dev) };
+        // SAFETY: The kernel calls this with RTNL held.
+        let rtnl = unsafe { Rtnl::assume() };
+        data.init(&mut unpublished, link_net, rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this once while it unregisters a device of this kind, with RTNL held.
+    unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
+        // SAFETY: The kernel calls this once, with RTNL held, before the private data goes.
+        let rtnl = unsafe { Rtnl::assume() };
+        // SAFETY: As above.
+        unsafe { Private::<T>::unlink(dev, rtnl) };
+        // SAFETY: As above.
+        T::unregistered(unsafe { Device::from_raw(dev) }, rtnl);
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a registered device of this kind, with softirqs disabled, and
+    /// hands over the packet.
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        // SAFETY: The kernel calls this for registered devices.
+        let dev = unsafe { Device::from_raw(dev) };
+        // SAFETY: The callback takes over the packet.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        T::transmit(dev, skb, &rcu::read_lock());
+        bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a device of this kind whose private data is initialised.
+    unsafe extern "C" fn get_iflink(dev: *const bindings::net_device) -> c_int {
+        // SAFETY: The kernel calls this for devices that `newlink` has got as far as registering.
+        unsafe { Device::<T>::from_raw(dev) }.data().link()
+    }
+}

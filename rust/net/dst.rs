@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where packets go: routes, bundles of IPsec states, and metadata for tunnel devices.
+//!
+//! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
+//! [`include/net/dst_metadata.h`](srctree/include/net/dst_metadata.h)
+
+use crate::{
+    bindings,
+    net::{
+        device::NetDevice,
+        xfrm::State, //
+    }, //
+};
+
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// Which IPsec connection a packet belongs to (`struct xfrm_md_info`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct XfrmInfo {
+    /// The `if_id` of the connection's policies and states, in host byte order. Not zero.
+    pub(crate) if_id: u32,
+    /// The interface index of the device to send through, or that it was received through; 0 for
+    /// any, or unknown.
+    pub(crate) link: c_int,
+}
+
+impl XfrmInfo {
+    fn from_raw(info: &bindings::xfrm_md_info) -> Self {
+        Self {
+            if_id: info.if_id,
+            link: info.link,
+        }
+    }
+
+    /// The same for the C side, without a route.
+    pub(super) fn to_raw(self) -> bindings::xfrm_md_info {
+        bindings::xfrm_md_info {
+            if_id: self.if_id,
+            link: self.link,
+            dst_orig: core::ptr::null_mut(),
+        }
+    }
+}
+
+/// A route, or a bundle of IPsec states upon one: somewhere that packets can be sent to.
+#[repr(transparent)]
+pub(crate) struct Dst(Opaque<bindings::dst_entry>);
+
+// SAFETY: `struct dst_entry` is shared between CPUs; the methods here take that into account.
+unsafe impl Send for Dst {}
+// SAFETY: As above.
+unsafe impl Sync for Dst {}
+
+// SAFETY: A dst is freed when its count is zero.
+unsafe impl AlwaysRefCounted for Dst {
+    fn inc_ref(&self) {
+        // SAFETY: The reference shows that the dst is live.
+        unsafe { bindings::net_helper_dst_hold(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::dst_release(obj.as_ptr().cast()) };
+    }
+}
+
+impl Dst {
+    /// # Safety
+    ///
+    /// `dst` is a route or a bundle, of which the caller hands over a reference.
+    pub(super) unsafe fn from_owned(dst: NonNull<bindings::dst_entry>) -> ARef<Self> {
+        // SAFETY: The contract of this function.
+        unsafe { ARef::from_raw(dst.cast()) }
+    }
+
+    pub(super) fn into_raw(this: ARef<Self>) -> *mut bindings::dst_entry {
+        ManuallyDrop::new(this).as_raw()
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::dst_entry {
+        self.0.get()
+    }
+
+    /// Why there is no way to the destination, if there is none.
+    pub(super) fn check(&self) -> Result {
+        // SAFETY: The dst is live.
+        kernel::error::to_result(unsafe { (*self.as_raw()).error }.into())
+    }
+
+    /// The device that packets leave through.
+    pub(crate) fn device<'g>(&self, _rcu: &'g rcu::Guard) -> &'g NetDevice {
+        // SAFETY: The dst is live, its device is never null and lives through the critical section.
+        unsafe { NetDevice::from_raw(bindings::net_helper_dst_dev_rcu(self.as_raw())) }
+    }
+
+    /// The largest packet that can be sent, in bytes.
+    pub(crate) fn mtu(&self) -> u32 {
+        // SAFETY: The dst is live.
+        unsafe { bindings::net_helper_dst_mtu(self.as_raw()) }
+    }
+
+    /// The first state that packets go through, if this is a bundle.
+    pub(crate) fn state(&self) -> Option<&State> {
+        // SAFETY: The dst is live and holds a reference to its state.
+        let state = unsafe { (*self.as_raw()).xfrm };
+        // SAFETY: As above.
+        (!state.is_null()).then(|| unsafe { State::from_raw(state) })
+    }
+
+    /// The connection that the route assigns packets to (`ip route … encap xfrm`), if it does.
+    pub(crate) fn xfrm_info(&self) -> Option<XfrmInfo> {
+        // SAFETY: The dst is live and holds a reference to its tunnel state.
+        unsafe {
+            let state = (*self.as_raw()).lwtstate;
+            if state.is_null() || u32::from((*state).type_) != XFRM_ENCAP {
+                return None;
+            }
+            // The state carries a `struct xfrm_md_info`, whoever builds it.
+            let info = (&raw const (*state).data).cast::<bindings::xfrm_md_info>();
+            Some(XfrmInfo::from_raw(&*info))
+        }
+    }
+}
+
+/// The number of the encapsulation that assigns packets to IPsec connections.
+pub(super) const XFRM_ENCAP: u32 = bindings::lwtunnel_encap_types_LWTUNNEL_ENCAP_XFRM;
+
+/// What is attached to a packet.
+pub(crate) enum Attached<'a> {
+    /// Neither a route nor metadata.
+    Nothing,
+    /// A route.
+    Route(&'a Dst),
+    /// Which IPsec connection the packet belongs to, and the route it had before that was attached.
+    Xfrm(XfrmInfo, Option<&'a Dst>),
+    /// Metadata of another kind.
+    Other,
+}
+
+impl<'a> Attached<'a> {
+    /// # Safety
+    ///
+    /// `dst` is attached to a packet, and stays so for `'a`.
+    pub(super) unsafe fn from_raw(dst: *const bindings::dst_entry) -> Self {
+        // SAFETY: The contract of this function.
+        let flags = unsafe { (*dst).flags };
+        // CAST: The flags are 16 bits wide.
+        if flags & bindings::DST_METADATA as u16 == 0 {
+            // SAFETY: As above; what is no metadata is a route, and the layout is the same.
+            return Attached::Route(unsafe { &*dst.cast() });
+        }
+        // SAFETY: The flag says that this is a `struct metadata_dst`, whose first field is `dst`.
+        let metadata = unsafe { &*dst.cast::<bindings::metadata_dst>() };
+        if metadata.type_ != bindings::metadata_type_METADATA_XFRM {
+            return Attached::Other;
+        }
+        // SAFETY: The type says which member of the union is used.
+        let info = unsafe { &*(&raw const metadata.u).cast::<bindings::xfrm_md_info>() };
+        let route = info.dst_orig.cast_const().cast::<Dst>();
+        // SAFETY: The metadata holds a reference to the route, if it has one.
+        Attached::Xfrm(XfrmInfo::from_raw(info), unsafe { route.as_ref() })
+    }
+}
+
+/// Makes a dst that tells which connection a packet belongs to. It is for one packet, or for as
+/// many as share it: nobody changes it. Fails with `ENOMEM`.
+pub(crate) fn new_xfrm_metadata(info: XfrmInfo) -> Result<ARef<Dst>> {
+    // SAFETY: It only allocates.
+    let metadata = unsafe {
+        bindings::metadata_dst_alloc(
+            0,
+            bindings::metadata_type_METADATA_XFRM,
+            kernel::bindings::GFP_ATOMIC,
+        )
+    };
+    let metadata = NonNull::new(metadata).ok_or(ENOMEM)?;
+    // SAFETY: The allocation is new, and of this type.
+    unsafe {
+        (&raw mut (*metadata.as_ptr()).u)
+            .cast::<bindings::xfrm_md_info>()
+            .write(info.to_raw())
+    };
+    // SAFETY: `dst` is the first field; the allocation comes with one reference, which is ours.
+    Ok(unsafe { Dst::from_owned(metadata.cast()) })
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lightweight tunnels: what a route says about the encapsulation of its packets.
+//!
+//! Only the encapsulation that assigns packets to IPsec connections is wrapped here; what a route
+//! keeps for it is an [`XfrmInfo`], and [`Dst::xfrm_info`](crate::net::dst::Dst::xfrm_info) reads it.
+//!
+//! C header: [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h)
+
+use crate::{
+    bindings,
+    net::{
+        dst::{
+            XfrmInfo,
+            XFRM_ENCAP, //
+        },
+        netlink::{
+            Attr,
+            ExtAck,
+            Message, //
+        }, //
+    }, //
+};
+
+use core::marker::PhantomData;
+
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    types::Opaque, //
+};
+
+/// How the encapsulation is written in netlink.
+pub(crate) trait XfrmEncap: 'static {
+    /// The room that [`Self::fill`] needs, in bytes.
+    const SIZE: usize;
+
+    /// Reads the attributes nested in `encap`.
+    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<XfrmInfo>;
+
+    /// Adds the attributes to a message.
+    fn fill(info: XfrmInfo, message: &mut Message<'_>) -> Result;
+}
+
+/// The encapsulation is registered; undone when dropped. Routes that use it hold a reference to the
+/// module, so that it stays while there are any.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Registration<E: XfrmEncap> {
+    #[pin]
+    ops: Opaque<bindings::lwtunnel_encap_ops>,
+    _encap: PhantomData<E>,
+}
+
+// SAFETY: The operations are immutable once registered.
+unsafe impl<E: XfrmEncap> Send for Registration<E> {}
+// SAFETY: As above.
+unsafe impl<E: XfrmEncap> Sync for Registration<E> {}
+
+impl<E: XfrmEncap> Registration<E> {
+    /// Registers the encapsulation for `module`. Fails with `EEXIST` when another module has.
+    pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            ops <- Opaque::try_ffi_init(move |slot: *mut bindings::lwtunnel_encap_ops| {
+                let ops = bindings::lwtunnel_encap_ops {
+                    build_state: Some(Self::build_state),
+                    destroy_state: Some(Self::destroy_state),
+                    fill_encap: Some(Self::fill_encap),
+                    get_encap_size: Some(Self::get_encap_size),
+                    cmp_encap: Some(Self::cmp_encap),
+                    owner: module.as_ptr(),
+                    ..Default::default()
+                };
+                // SAFETY: The slot is valid for writes.
+                unsafe { slot.write(ops) };
+                // SAFETY: The operations are initialised, and pinned until they are removed.
+                to_result(unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, XFRM_ENCAP) })
+            }),
+            _encap: PhantomData,
+        })
+    }
+
+    /// What the route state `state` of this encapsulation says.
+    ///
+    /// # Safety
+    ///
+    /// `state` was made by `build_state`.
+    unsafe fn info<'a>(state: *const bindings::lwtunnel_state) -> &'a bindings::xfrm_md_info {
+        // SAFETY: The contract of this function.
+        unsafe { &*(&raw const (*state).data).cast() }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for an attribute of a request, with a place for the result.
+    unsafe extern "C" fn build_state(
+        _net: *mut bindings::net,
+        encap: *mut bindings::nlattr,
+        _family: c_uint,
+        _cfg: *const c_void,
+        result: *mut *mut bindings::lwtunnel_state,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: The kernel passes an attribute of the request that it answers with `extack`.
+        let (encap, mut ack) = unsafe { (Attr::from_raw(encap), ExtAck::from_raw(extack)) };
+        from_result(|| {
+            let info = E::build(encap, &mut ack)?.to_raw();
+            // CAST: The structure has a few bytes.
+            // SAFETY: It only allocates.
+            let state = unsafe { bindings::lwtunnel_state_alloc(size_of_val(&info) as c_int) };
+            if state.is_null() {
+                return Err(ack.refuse(
+                    ENOMEM,
+                    None,
+                    c"no memory for the encapsulation of the route",
+                ));
+            }
+            // SAFETY: The allocation is new, and has room for `info` behind its fields.
+            unsafe {
+                // CAST: The type is a small number.
+                (*state).type_ = XFRM_ENCAP as u16;
+                (&raw mut (*state).data)
+                    .cast::<bindings::xfrm_md_info>()
+                    .write(info);
+                *result = state;
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a state made by `build_state`, which owns nothing.
+    unsafe extern "C" fn destroy_state(_state: *mut bindings::lwtunnel_state) {}
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a message that it builds and a state made by `build_state`.
+    unsafe extern "C" fn fill_encap(
+        skb: *mut bindings::sk_buff,
+        state: *mut bindings::lwtunnel_state,
+    ) -> c_int {
+        // SAFETY: The kernel passes a message that it is building and a state made above.
+        let (mut message, info) = unsafe { (Message::from_raw(skb), Self::info(state)) };
+        let info = XfrmInfo {
+            if_id: info.if_id,
+            link: info.link,
+        };
+        from_result(|| E::fill(info, &mut message).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a state made by `build_state`.
+    unsafe extern "C" fn get_encap_size(_state: *mut bindings::lwtunnel_state) -> c_int {
+        // CAST: Attributes are a few bytes long.
+        E::SIZE as c_int
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for two states made by `build_state`.
+    unsafe extern "C" fn cmp_encap(
+        a: *mut bindings::lwtunnel_state,
+        b: *mut bindings::lwtunnel_state,
+    ) -> c_int {
+        // SAFETY: The kernel passes states made above.
+        let (a, b) = unsafe { (Self::info(a), Self::info(b)) };
+        ((a.if_id, a.link) != (b.if_id, b.link)).into()
+    }
+}
+
+#[pinned_drop]
+impl<E: XfrmEncap> PinnedDrop for Registration<E> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: It was registered, and is removed once.
+        unsafe { bindings::net_helper_lwtunnel_encap_del_ops(self.ops.get(), XFRM_ENCAP) };
+    }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe abstractions over the kernel's networking.
+//!
+//! All unsafe code of the module lives below this directory. Nothing in it knows of XFRM
+//! interfaces: each file wraps one subsystem and could be sent upstream on its own.
+//!
+//! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held, [`kernel::sync::rcu::Guard`]
+//! that an RCU read-side critical section is open. What needs a context takes its token.
+
+pub(crate) mod device;
+pub(crate) mod dst;
+pub(crate) mod flow;
+pub(crate) mod icmp;
+pub(crate) mod init;
+pub(crate) mod lwtunnel;
+pub(crate) mod namespace;
+pub(crate) mod netlink;
+pub(crate) mod rcu;
+pub(crate) mod rhashtable;
+pub(crate) mod rtnl;
+pub(crate) mod skb;
+pub(crate) mod xfrm;
+
+use crate::bindings;
+
+use kernel::prelude::*;
+
+/// The address families of the packets that the stack routes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// IPv4 (`AF_INET`).
+    Inet,
+    /// IPv6 (`AF_INET6`).
+    Inet6,
+}
+
+impl Family {
+    /// The family's number, as the C side takes it.
+    pub(crate) const fn as_raw(self) -> u16 {
+        match self {
+            // CAST: Both numbers are small.
+            Family::Inet => bindings::AF_INET as u16,
+            Family::Inet6 => bindings::AF_INET6 as u16,
+        }
+    }
+
+    /// The family with the number `family`, if it is one of the two.
+    pub(crate) const fn from_raw(family: u32) -> Option<Self> {
+        match family {
+            bindings::AF_INET => Some(Family::Inet),
+            bindings::AF_INET6 => Some(Family::Inet6),
+            _ => None,
+        }
+    }
+}
+
+/// Turns a pointer or an error in it (`ERR_PTR()`) into a result.
+fn from_err_ptr<T>(ptr: *mut T) -> Result<core::ptr::NonNull<T>> {
+    // CAST: An address in the last page is an error number by the convention of `ERR_PTR()`.
+    let value = ptr as isize;
+    if (-4095..0).contains(&value) {
+        // CAST: The range was checked.
+        return Err(Error::from_errno(value as c_int));
+    }
+    core::ptr::NonNull::new(ptr).ok_or(EINVAL)
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces, and data that a module keeps in each of them.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use crate::{
+    bindings,
+    net::{
+        device::NetDevice,
+        rtnl::{
+            KillList,
+            Rtnl, //
+        }, //
+    }, //
+};
+
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicBool,
+        AtomicU32,
+        Ordering, //
+    }, //
+};
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::rcu,
+    types::Opaque, //
+};
+
+/// A network namespace.
+///
+/// # Invariants
+///
+/// Whoever has a reference has it from something that keeps the namespace alive: a device, a
+/// packet or a state of it, or a callback of the kernel's about it. The per-namespace data of
+/// modules is live for as long.
+#[repr(transparent)]
+pub(crate) struct Net(Opaque<bindings::net>);
+
+// SAFETY: `struct net` is shared between CPUs; the methods here only read what does not change.
+unsafe impl Send for Net {}
+// SAFETY: As above.
+unsafe impl Sync for Net {}
+
+impl Net {
+    /// # Safety
+    ///
+    /// `ptr` is to a namespace that stays alive for `'a`, as the type invariant says.
+    pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net) -> &'a Self {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_raw(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+
+    /// Whether both are the same namespace.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+
+    /// The device with the interface index `ifindex` in this namespace.
+    pub(crate) fn device<'g>(&self, ifindex: c_int, _rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
+        // SAFETY: The namespace is live; RCU is held.
+        let dev = unsafe { bindings::dev_get_by_index_rcu(self.as_raw(), ifindex) };
+        // SAFETY: A device found under RCU lives at least as long as the critical section.
+        (!dev.is_null()).then(|| unsafe { NetDevice::from_raw(dev) })
+    }
+}
+
+/// What a module keeps in each namespace.
+pub(crate) trait PerNet: Sized + Send + Sync + 'static {
+    /// The `static` that stands for this data.
+    fn slot() -> &'static PerNetSlot<Self>;
+
+    /// Makes the data of one namespace.
+    fn new() -> impl PinInit<Self, Error>;
+
+    /// The namespace goes away: what devices depend on it have to be added to `kill`.
+    fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
+}
+
+/// What lies in the memory that the kernel keeps for a slot in each namespace.
+#[repr(C)]
+struct Stored<T> {
+    /// Whether `data` is initialised and may be reached.
+    live: AtomicBool,
+    data: MaybeUninit<T>,
+}
+
+/// A place in every namespace for data of type `T`, to be declared as a `static`.
+///
+/// # Invariants
+///
+/// While `live_id` is not zero, it is the id under which every namespace has a `Stored<T>`. The
+/// data of one that is `live` is initialised; after that becomes false it stays so for a grace
+/// period.
+pub(crate) struct PerNetSlot<T: PerNet> {
+    ops: Opaque<bindings::pernet_operations>,
+    /// Written by the kernel when it registers `ops`.
+    id: UnsafeCell<c_uint>,
+    live_id: AtomicU32,
+    taken: AtomicBool,
+    _data: PhantomData<T>,
+}
+
+// SAFETY: `ops` and `id` are written once, under `taken`, and then used by the kernel only.
+unsafe impl<T: PerNet> Sync for PerNetSlot<T> {}
+
+impl<T: PerNet> PerNetSlot<T> {
+    /// A slot that is not registered yet.
+    pub(crate) const fn new() -> Self {
+        Self {
+            ops: Opaque::uninit(),
+            id: UnsafeCell::new(0),
+            live_id: AtomicU32::new(0),
+            taken: AtomicBool::new(false),
+            _data: PhantomData,
+        }
+    }
+
+    /// Gives every namespace, present and future, its data. Fails with `EBUSY` when that was done
+    /// before, and with what [`PerNet::new`] fails with.
+    pub(crate) fn register(&'static self) -> Result<PerNetRegistration<T>> {
+        if self.taken.swap(true, Ordering::Relaxed) {
+            return Err(EBUSY);
+        }
+        let ops = bindings::pernet_operations {
+            init: Some(Self::init),
+            exit_rtnl: Some(Self::exit_rtnl),
+            exit_batch: Some(Self::exit_batch),
+            id: self.id.get(),
+            size: size_of::<Stored<T>>(),
+            ..Default::default()
+        };
+        // SAFETY: `taken` makes this the only writer, and nobody reads before the registration.
+        unsafe { self.ops.get().write(ops) };
+        // SAFETY: `ops` is initialised and static, and its callbacks fit `T`.
+        let ret = unsafe { bindings::register_pernet_device(self.ops.get()) };
+        to_result(ret).inspect_err(|_| self.taken.store(false, Ordering::Relaxed))?;
+        // SAFETY: The kernel wrote the id before the registration returned.
+        let id = unsafe { *self.id.get() };
+        // INVARIANT: The registration allocated the memory in every namespace and ran `init`.
+        self.live_id.store(id, Ordering::Release);
+        Ok(PerNetRegistration { slot: self })
+    }
+
+    /// # Safety
+    ///
+    /// `net` is a namespace in which the kernel has allocated the memory of the slot `id`.
+    unsafe fn stored(net: *const bindings::net, id: c_uint) -> *mut Stored<T> {
+        // SAFETY: The contract of this function.
+        unsafe { bindings::net_helper_net_generic(net, id) }.cast()
+    }
+
+    fn find(&self, net: &Net) -> Option<NonNull<T>> {
+        let id = self.live_id.load(Ordering::Acquire);
+        if id == 0 {
+            return None;
+        }
+        // SAFETY: By the type invariant; a namespace that can be referred to has its memory.
+        let stored = unsafe { Self::stored(net.as_raw(), id) };
+        // SAFETY: As above.
+        if !unsafe { &(*stored).live }.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: As above; `MaybeUninit<T>` has the layout of `T`.
+        NonNull::new(unsafe { &raw mut (*stored).data }.cast())
+    }
+
+    /// The data in `net`; `None` before the registration and once the namespace is being removed.
+    pub(crate) fn get<'g>(&self, net: &Net, _rcu: &'g rcu::Guard) -> Option<Pin<&'g T>> {
+        let data = self.find(net)?;
+        // SAFETY: By the type invariant the data lives for a grace period after it was found.
+        let data = unsafe { data.as_ref() };
+        // SAFETY: It lies in an allocation of the kernel's that does not move.
+        Some(unsafe { Pin::new_unchecked(data) })
+    }
+
+    /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data goes.
+    pub(crate) fn get_rtnl<'g>(&self, net: &'g Net, _rtnl: &'g Rtnl) -> Option<Pin<&'g T>> {
+        let data = self.find(net)?;
+        // SAFETY: A namespace is out of reach for holders of RTNL after `exit_rtnl`: its count is
+        // zero and the devices that refer to it are gone. Before that its data is live.
+        let data = unsafe { data.as_ref() };
+        // SAFETY: It lies in an allocation of the kernel's that does not move.
+        Some(unsafe { Pin::new_unchecked(data) })
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this once for a namespace, after it has allocated the memory there.
+    unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
+        // What kmalloc() guarantees everywhere.
+        const { assert!(align_of::<Stored<T>>() <= align_of::<u64>()) };
+
+        // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
+        let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+        // SAFETY: As above; the memory stays where it is.
+        let ret = unsafe { pin_init::raw_try_init((&raw mut (*stored).data).cast(), T::new()) };
+        match ret {
+            Ok(()) => {
+                // SAFETY: As above. INVARIANT: The data was just initialised.
+                unsafe { &(*stored).live }.store(true, Ordering::Release);
+                0
+            }
+            Err(err) => err.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this for a namespace for which `init` ran, with RTNL held.
+    unsafe extern "C" fn exit_rtnl(net: *mut bindings::net, kill: *mut bindings::list_head) {
+        // SAFETY: `init` ran for this namespace.
+        let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+        // SAFETY: The data is initialised until `exit_batch`, and does not move.
+        let data = unsafe { Pin::new_unchecked((*stored).data.assume_init_ref()) };
+        // SAFETY: The kernel calls this with RTNL held.
+        let rtnl = unsafe { Rtnl::assume() };
+        // SAFETY: The list is valid for the call.
+        let mut kill = unsafe { KillList::from_raw(kill) };
+        data.exit_rtnl(&mut kill, rtnl);
+    }
+
+    /// Calls `f` with what is stored in each namespace of a list.
+    ///
+    /// # Safety
+    ///
+    /// `nets` is a list of namespaces, linked through `exit_list`, for which `init` ran.
+    unsafe fn for_each(nets: *mut bindings::list_head, f: impl Fn(*mut Stored<T>)) {
+        // SAFETY: The list is valid.
+        let mut node = unsafe { (*nets).next };
+        while !core::ptr::eq(node, nets) {
+            // SAFETY: Its members are linked through `exit_list`.
+            let net = unsafe { kernel::container_of!(node, bindings::net, exit_list) };
+            // SAFETY: `init` ran, so the id is known and the memory allocated.
+            f(unsafe { Self::stored(net, *T::slot().id.get()) });
+            // SAFETY: As above.
+            node = unsafe { (*node).next };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this once for namespaces for which `init` and `exit_rtnl` ran.
+    unsafe extern "C" fn exit_batch(nets: *mut bindings::list_head) {
+        // Other devices of these namespaces may still receive packets, so the data must be out of
+        // reach for a grace period before it is dropped. The memory itself outlives the devices.
+        //
+        // SAFETY: The kernel passes a list of namespaces for which `init` ran.
+        unsafe {
+            Self::for_each(nets, |stored| {
+                (*stored).live.store(false, Ordering::Release)
+            })
+        };
+        rcu::synchronize_rcu();
+        // SAFETY: As above. INVARIANT: A grace period has passed, so nobody has a reference, and
+        // this is the only place that drops the data.
+        unsafe { Self::for_each(nets, |stored| (*stored).data.assume_init_drop()) };
+    }
+}
+
+/// Removes the data from every namespace when dropped.
+pub(crate) struct PerNetRegistration<T: PerNet> {
+    slot: &'static PerNetSlot<T>,
+}
+
+impl<T: PerNet> Drop for PerNetRegistration<T> {
+    fn drop(&mut self) {
+        self.slot.live_id.store(0, Ordering::Release);
+        // The memory goes with the registration, so nobody may be left who has read the id: packets
+        // are done with it after a grace period, and what holds RTNL was unregistered before.
+        rcu::synchronize_rcu();
+        // SAFETY: It was registered, and is removed once.
+        unsafe { bindings::unregister_pernet_device(self.slot.ops.get()) };
+        self.slot.taken.store(false, Ordering::Relaxed);
+    }
+}

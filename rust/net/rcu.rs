@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Data whose readers are in RCU read-side critical sections.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use crate::{
+    bindings,
+    net::rtnl::Rtnl, //
+};
+
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::Deref,
+    ptr,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    }, //
+};
+
+use kernel::{
+    alloc::Flags,
+    prelude::*,
+    sync::rcu, //
+};
+
+#[repr(C)]
+struct Inner<T> {
+    head: UnsafeCell<bindings::callback_head>,
+    value: T,
+}
+
+/// An allocation that is freed, and its value dropped, a grace period after the owner lets go of it.
+///
+/// # Invariants
+///
+/// The pointer is to a live allocation made by [`KBox`], which this value owns; readers may have
+/// shared access to it until a grace period after the drop.
+pub(crate) struct RcuBox<T: Send + Sync + 'static>(NonNull<Inner<T>>);
+
+// SAFETY: Ownership of a `T` is sent, which is allowed; readers have shared access to a `Sync` value.
+unsafe impl<T: Send + Sync + 'static> Send for RcuBox<T> {}
+// SAFETY: A shared `RcuBox` gives shared access to a `Sync` value and nothing else.
+unsafe impl<T: Send + Sync + 'static> Sync for RcuBox<T> {}
+
+impl<T: Send + Sync + 'static> RcuBox<T> {
+    /// Allocates memory for `value` and moves it there.
+    pub(crate) fn new(value: T, flags: Flags) -> Result<Self> {
+        let inner = KBox::new(
+            Inner {
+                head: UnsafeCell::new(bindings::callback_head::default()),
+                value,
+            },
+            flags,
+        )?;
+        // INVARIANT: The allocation was just made and is owned by nobody else.
+        Ok(Self(NonNull::from(KBox::leak(inner))))
+    }
+
+    /// Gives up ownership; [`Self::from_raw`] takes it back.
+    pub(super) fn into_raw(self) -> NonNull<T> {
+        let inner = core::mem::ManuallyDrop::new(self).0;
+        // SAFETY: By the type invariant the allocation is live.
+        NonNull::from(unsafe { &(*inner.as_ptr()).value })
+    }
+
+    /// Takes ownership back.
+    ///
+    /// # Safety
+    ///
+    /// `value` came from [`Self::into_raw`] of the same type, and nobody else takes it back.
+    pub(super) unsafe fn from_raw(value: NonNull<T>) -> Self {
+        // SAFETY: `value` is the field of an `Inner<T>` by the contract of this function.
+        let inner = unsafe { kernel::container_of!(value.as_ptr(), Inner<T>, value) };
+        // INVARIANT: The caller hands over the ownership that `into_raw` gave up.
+        // SAFETY: A pointer to an allocation is not null.
+        Self(unsafe { NonNull::new_unchecked(inner) })
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for RcuBox<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: By the type invariant the allocation is live, and nobody has exclusive access.
+        unsafe { &self.0.as_ref().value }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
+    fn drop(&mut self) {
+        /// # Safety
+        ///
+        /// `head` is that of an `Inner<T>` that was handed to `call_rcu()`.
+        unsafe extern "C" fn free<T>(head: *mut bindings::callback_head) {
+            // `head` is the first field of the `#[repr(C)]` structure.
+            // SAFETY: The drop below handed this allocation to `call_rcu()`; a grace period has
+            // passed, so no reader is left and ownership is exclusive.
+            drop(unsafe { KBox::from_raw(head.cast::<Inner<T>>()) });
+        }
+
+        // SAFETY: By the type invariant the allocation is live.
+        let head = unsafe { &raw const (*self.0.as_ptr()).head };
+        // SAFETY: `head` is in a live allocation, is used by nothing else, and stays valid until
+        // the callback frees it. The module waits for its callbacks before it goes (`Barrier`).
+        unsafe { bindings::call_rcu(UnsafeCell::raw_get(head), Some(free::<T>)) };
+    }
+}
+
+/// A place for one [`RcuBox`] that readers find without a lock.
+///
+/// # Invariants
+///
+/// The pointer is null or came from [`RcuBox::into_raw`] and is owned by this value.
+pub(crate) struct Slot<T: Send + Sync + 'static> {
+    ptr: AtomicPtr<T>,
+    _owns: PhantomData<RcuBox<T>>,
+}
+
+impl<T: Send + Sync + 'static> Slot<T> {
+    /// An empty slot.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: The pointer is null.
+        Self {
+            ptr: AtomicPtr::new(ptr::null_mut()),
+            _owns: PhantomData,
+        }
+    }
+
+    /// What is in the slot; it stays valid for as long as the critical section `_rcu`.
+    pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
+        let ptr = self.ptr.load(Ordering::Acquire);
+        // SAFETY: By the type invariant a non-null pointer is to a live value. A writer that takes
+        // it out drops it through `RcuBox`, which waits for the critical section to end.
+        unsafe { ptr.as_ref() }
+    }
+
+    /// Replaces what is in the slot and returns what was there. Writers are serialised by RTNL.
+    pub(crate) fn replace(&self, new: Option<RcuBox<T>>, _rtnl: &Rtnl) -> Option<RcuBox<T>> {
+        let new = new.map_or(ptr::null_mut(), |new| new.into_raw().as_ptr());
+        // INVARIANT: Ownership of `new` moves in, that of the old pointer out.
+        let old = self.ptr.swap(new, Ordering::AcqRel);
+        // SAFETY: By the type invariant the pointer came from `into_raw`; it was just taken out, so
+        // nobody else takes it back.
+        NonNull::new(old).map(|old| unsafe { RcuBox::from_raw(old) })
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Slot<T> {
+    fn drop(&mut self) {
+        if let Some(ptr) = NonNull::new(*self.ptr.get_mut()) {
+            // SAFETY: By the type invariant the pointer came from `into_raw` and is ours.
+            drop(unsafe { RcuBox::from_raw(ptr) });
+        }
+    }
+}
+
+/// Waits, when dropped, for the callbacks of every [`RcuBox`] dropped before.
+///
+/// The last field of a module: its code must not go while a callback is pending.
+pub(crate) struct Barrier;
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        rcu::rcu_barrier();
+    }
+}

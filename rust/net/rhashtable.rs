@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's resizable hash table, with `u32` keys.
+//!
+//! The hash is seeded per table, so that nobody can choose keys that share a bucket, and the table
+//! grows with what it holds: the cost of a look-up does not depend on the number of entries.
+//!
+//! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
+
+use crate::{
+    bindings,
+    net::{
+        rcu::RcuBox,
+        rtnl::Rtnl, //
+    }, //
+};
+
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull, //
+};
+
+use kernel::{
+    alloc::Flags,
+    error::to_result,
+    prelude::*,
+    sync::rcu,
+    types::Opaque, //
+};
+
+#[repr(C)]
+struct Node<T> {
+    link: Opaque<bindings::net_helper_u32_node>,
+    value: T,
+}
+
+// SAFETY: `link` is accessed by the table only, which has locks of its own for it.
+unsafe impl<T: Send> Send for Node<T> {}
+// SAFETY: As above.
+unsafe impl<T: Sync> Sync for Node<T> {}
+
+/// An entry that is in no table yet. Making it is what can fail for lack of memory.
+pub(crate) struct Entry<T: Send + Sync + 'static>(RcuBox<Node<T>>);
+
+impl<T: Send + Sync + 'static> Entry<T> {
+    /// Allocates an entry for `value` under `key`.
+    pub(crate) fn new(key: u32, value: T, flags: Flags) -> Result<Self> {
+        let link = Opaque::new(bindings::net_helper_u32_node {
+            key,
+            ..Default::default()
+        });
+        Ok(Self(RcuBox::new(Node { link, value }, flags)?))
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for Entry<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+/// A hash table from `u32` to `T`, read under RCU and written under RTNL.
+///
+/// # Invariants
+///
+/// `table` is initialised, and every node in it came from [`RcuBox::into_raw`] of a `Node<T>`.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Table<T: Send + Sync + 'static> {
+    #[pin]
+    table: Opaque<bindings::rhashtable>,
+    _owns: PhantomData<RcuBox<Node<T>>>,
+}
+
+// SAFETY: The table owns values that may be sent; `struct rhashtable` is not bound to a thread.
+unsafe impl<T: Send + Sync + 'static> Send for Table<T> {}
+// SAFETY: Readers get shared access to `Sync` values; writers are serialised by RTNL.
+unsafe impl<T: Send + Sync + 'static> Sync for Table<T> {}
+
+impl<T: Send + Sync + 'static> Table<T> {
+    /// An empty table.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // SAFETY: The slot is valid for writes, and pinned, as the table's deferred work needs.
+            table <- Opaque::try_ffi_init(|slot| to_result(unsafe {
+                bindings::net_helper_u32_table_init(slot)
+            })),
+            _owns: PhantomData,
+        })
+    }
+
+    fn find(&self, key: u32) -> Option<NonNull<Node<T>>> {
+        // SAFETY: The table is initialised by the type invariant.
+        let link = unsafe { bindings::net_helper_u32_table_lookup(self.table.get(), key) };
+        // `link` is the first field of the `#[repr(C)]` structure.
+        NonNull::new(link.cast::<Node<T>>())
+    }
+
+    /// The value under `key`; it stays valid for as long as the critical section `_rcu`.
+    pub(crate) fn get<'g>(&self, key: u32, _rcu: &'g rcu::Guard) -> Option<&'g T> {
+        let node = self.find(key)?;
+        // SAFETY: The node is live for the critical section: it is freed through `RcuBox`.
+        Some(unsafe { &node.as_ref().value })
+    }
+
+    /// Adds an entry. Fails with `EEXIST` if its key is taken, and with `ENOMEM`, `E2BIG` or
+    /// `EBUSY` if the table cannot take it.
+    pub(crate) fn insert(&self, entry: Entry<T>, _rtnl: &Rtnl) -> Result {
+        let node = entry.0.into_raw();
+        // SAFETY: The table is initialised, and the node is in no table and stays live in this one.
+        let ret = unsafe {
+            bindings::net_helper_u32_table_insert(self.table.get(), node.as_ptr().cast())
+        };
+        to_result(ret).inspect_err(|_| {
+            // SAFETY: The pointer is from `into_raw` above, and the table did not take it.
+            drop(unsafe { RcuBox::from_raw(node) });
+        })
+    }
+
+    /// Removes and returns the entry under `key`. Readers may go on using it for a grace period
+    /// after it was dropped.
+    pub(crate) fn remove(&self, key: u32, _rtnl: &Rtnl) -> Option<Entry<T>> {
+        let rcu = rcu::read_lock();
+        let node = self.find(key)?;
+        // SAFETY: The table is initialised, and the node is in it: RTNL keeps other writers away.
+        let ret = unsafe {
+            bindings::net_helper_u32_table_remove(self.table.get(), node.as_ptr().cast())
+        };
+        drop(rcu);
+        to_result(ret).ok()?;
+        // SAFETY: By the type invariant the pointer came from `into_raw`; it was just taken out.
+        Some(Entry(unsafe { RcuBox::from_raw(node) }))
+    }
+}
+
+#[pinned_drop]
+impl<T: Send + Sync + 'static> PinnedDrop for Table<T> {
+    fn drop(self: Pin<&mut Self>) {
+        /// # Safety
+        ///
+        /// `link` is that of a node that the table gives up.
+        unsafe extern "C" fn free<T: Send + Sync + 'static>(link: *mut c_void, _arg: *mut c_void) {
+            if let Some(node) = NonNull::new(link.cast::<Node<T>>()) {
+                // SAFETY: By the type invariant of the table, which gives up this node for good.
+                drop(unsafe { RcuBox::from_raw(node) });
+            }
+        }
+
+        // SAFETY: The table is initialised, and with exclusive access nobody else uses it.
+        unsafe {
+            bindings::rhashtable_free_and_destroy(
+                self.table.get(),
+                Some(free::<T>),
+                core::ptr::null_mut(),
+            )
+        };
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The protocols of IPsec: packets that come in through them, and errors about those that went out.
+//!
+//! Handlers of one protocol form a chain, highest priority (largest number) first.
+
+use super::{
+    Protocol,
+    Spi,
+    State, //
+};
+
+use crate::{
+    bindings,
+    net::{
+        icmp::Request,
+        skb::{
+            DropReason,
+            SkBuff, //
+            Skb,
+        },
+        Family, //
+    }, //
+};
+
+use core::marker::PhantomData;
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    types::Opaque, //
+};
+
+/// What a handler says of a packet that its last state is done with.
+pub(crate) enum Received {
+    /// It is ours and goes on.
+    Taken,
+    /// It is not ours: ask the next handler.
+    NotOurs,
+    /// It is ours and is dropped; the kernel calls [`Handler::dropped`] next.
+    Drop(Error),
+}
+
+impl Received {
+    fn to_raw(&self) -> c_int {
+        match self {
+            Received::Taken => 0,
+            Received::NotOurs => 1,
+            Received::Drop(err) => err.to_errno(),
+        }
+    }
+}
+
+/// An ICMP or ICMPv6 error about an IPsec packet of ours. The packet, as far as it is quoted, is
+/// what `skb` begins with.
+pub(crate) struct IcmpError<'a> {
+    /// The error.
+    pub(crate) skb: &'a mut Skb,
+    /// What it asks for.
+    pub(crate) request: Request,
+    /// The family of the packet.
+    pub(crate) family: Family,
+    /// The protocol of the packet.
+    pub(crate) protocol: Protocol,
+    /// The state of the packet.
+    pub(crate) state: ARef<State>,
+}
+
+/// Somebody who takes IPsec packets.
+pub(crate) trait Handler: 'static {
+    /// Whether a packet, which has come through IPsec before, may go through another state: what
+    /// it came through has to satisfy the policies of the interface that it came in by.
+    fn may_enter(skb: &mut Skb, family: Family) -> bool;
+
+    /// The last state is done with the packet.
+    fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received;
+
+    /// The packet is dropped, by the kernel or by [`Self::received`].
+    fn dropped(skb: &mut Skb, rcu: &rcu::Guard) -> Received;
+
+    /// An error came in about a packet that was sent. Returns whether it is ours.
+    fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool;
+}
+
+/// Lets a packet in, unless it has come through states that do not satisfy the policies.
+///
+/// # Safety
+///
+/// `skb` is handed over and has a network header of `family`.
+unsafe fn enter<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    nexthdr: c_int,
+    spi: u32,
+    encap_type: c_int,
+    family: Family,
+) -> c_int {
+    // SAFETY: The contract of this function.
+    let mut skb = unsafe { SkBuff::from_raw(skb) };
+    if !H::may_enter(&mut skb, family) {
+        skb.free(DropReason::XFRM_POLICY);
+        return 0;
+    }
+    let skb = skb.into_raw();
+    // SAFETY: The packet is handed on, and the contract of this function is that of the callees.
+    unsafe {
+        match family {
+            Family::Inet => bindings::net_helper_xfrm4_input(skb, nexthdr, spi, encap_type),
+            Family::Inet6 => bindings::net_helper_xfrm6_input(skb, nexthdr, spi, encap_type),
+        }
+    }
+}
+
+/// # Safety
+///
+/// The kernel calls this for a packet that IPsec is done with, or drops.
+pub(super) unsafe extern "C" fn received<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    err: c_int,
+) -> c_int {
+    // SAFETY: The kernel passes a packet that it is receiving.
+    let skb = unsafe { Skb::from_raw(skb) };
+    let rcu = rcu::read_lock();
+    if err == 0 {
+        H::received(skb, &rcu)
+    } else if skb.states().is_empty() {
+        // Dropped before a state was found, so nobody's.
+        Received::Taken
+    } else {
+        H::dropped(skb, &rcu)
+    }
+    .to_raw()
+}
+
+/// Whether an error about the packet that `skb` begins with, whose IPsec header comes after
+/// `offset` bytes, is ours. Only what asks for something, about a state that we have, is.
+fn error<H: Handler>(
+    skb: &mut Skb,
+    family: Family,
+    protocol: Option<Protocol>,
+    offset: usize,
+    request: Option<Request>,
+) -> Option<bool> {
+    let (protocol, request) = (protocol?, request?);
+    let spi = match protocol {
+        Protocol::Esp => Spi::from_packet(skb.bytes(offset)?),
+        Protocol::Ah => {
+            Spi::from_packet(skb.bytes(offset + core::mem::offset_of!(bindings::ip_auth_hdr, spi))?)
+        }
+        Protocol::Comp => {
+            Spi::from_cpi(skb.bytes(offset + core::mem::offset_of!(bindings::ip_comp_hdr, cpi))?)
+        }
+    };
+    let rcu = rcu::read_lock();
+    let net = skb.device(&rcu)?.net();
+    let state = State::find(net, skb, family, protocol, spi)?;
+    let error = IcmpError {
+        skb,
+        request,
+        family,
+        protocol,
+        state,
+    };
+    Some(H::error(error, &rcu))
+}
+
+/// Errors that are not ours, because there is a state but no interface for it, go to the next
+/// handler (`-1`); all others end here (`0`).
+fn error_verdict(ours: Option<bool>) -> c_int {
+    match ours {
+        Some(false) => -1,
+        Some(true) | None => 0,
+    }
+}
+
+/// # Safety
+///
+/// The kernel calls this for an ICMP error, from the packet that it quotes on.
+pub(super) unsafe extern "C" fn error4<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    info: u32,
+) -> c_int {
+    // SAFETY: The kernel passes an error that it has received.
+    let skb = unsafe { Skb::from_raw(skb) };
+    let Some([version_ihl]) = skb.bytes(0) else {
+        return 0;
+    };
+    let protocol = skb
+        .bytes(core::mem::offset_of!(bindings::iphdr, protocol))
+        .and_then(|[protocol]| Protocol::from_raw(protocol));
+    let offset = usize::from(version_ihl & 0xf) * 4;
+    let request = Request::from_icmp(skb, info);
+    error_verdict(error::<H>(skb, Family::Inet, protocol, offset, request))
+}
+
+/// # Safety
+///
+/// The kernel calls this for an ICMPv6 error, from the packet that it quotes on.
+pub(super) unsafe extern "C" fn error6<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    _opt: *mut bindings::inet6_skb_parm,
+    kind: u8,
+    _code: u8,
+    offset: c_int,
+    info: u32,
+) -> c_int {
+    // SAFETY: The kernel passes an error that it has received.
+    let skb = unsafe { Skb::from_raw(skb) };
+    let protocol = skb
+        .bytes(core::mem::offset_of!(bindings::ipv6hdr, nexthdr))
+        .and_then(|[protocol]| Protocol::from_raw(protocol));
+    let Ok(offset) = usize::try_from(offset) else {
+        return 0;
+    };
+    let request = Request::from_icmpv6(kind, u32::from_be(info));
+    error_verdict(error::<H>(skb, Family::Inet6, protocol, offset, request))
+}
+
+/// # Safety
+///
+/// The kernel hands over a packet with an IPv4 header.
+unsafe extern "C" fn handle4<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
+    // SAFETY: The kernel hands over a packet with an IPv4 header.
+    unsafe {
+        let protocol = bindings::net_helper_ip_protocol(skb);
+        enter::<H>(skb, protocol.into(), 0, 0, Family::Inet)
+    }
+}
+
+/// # Safety
+///
+/// The kernel hands over a packet with an IPv6 header.
+unsafe extern "C" fn handle6<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
+    // SAFETY: The kernel hands over a packet with an IPv6 header.
+    unsafe {
+        let protocol = bindings::net_helper_ip6cb_nexthdr(skb);
+        enter::<H>(skb, protocol.into(), 0, 0, Family::Inet6)
+    }
+}
+
+/// For packets that were encapsulated in UDP or TCP.
+///
+/// # Safety
+///
+/// The kernel hands over a packet with an IPv4 header.
+unsafe extern "C" fn input4<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    nexthdr: c_int,
+    spi: bindings::__be32,
+    encap_type: c_int,
+) -> c_int {
+    // SAFETY: The kernel hands over a packet with an IPv4 header.
+    unsafe { enter::<H>(skb, nexthdr, spi, encap_type, Family::Inet) }
+}
+
+/// For packets that were encapsulated in UDP or TCP.
+///
+/// # Safety
+///
+/// The kernel hands over a packet with an IPv6 header.
+unsafe extern "C" fn input6<H: Handler>(
+    skb: *mut bindings::sk_buff,
+    nexthdr: c_int,
+    spi: bindings::__be32,
+    encap_type: c_int,
+) -> c_int {
+    // SAFETY: The kernel hands over a packet with an IPv6 header.
+    unsafe { enter::<H>(skb, nexthdr, spi, encap_type, Family::Inet6) }
+}
+
+/// A handler is registered for a protocol of IPsec, in both families; undone when dropped.
+#[pin_data(PinnedDrop)]
+pub(crate) struct ProtocolRegistration<H: Handler> {
+    #[pin]
+    v4: Opaque<bindings::xfrm4_protocol>,
+    #[pin]
+    v6: Opaque<bindings::xfrm6_protocol>,
+    protocol: u8,
+    _handler: PhantomData<H>,
+}
+
+// SAFETY: The kernel protects its chains of handlers.
+unsafe impl<H: Handler> Send for ProtocolRegistration<H> {}
+// SAFETY: As above.
+unsafe impl<H: Handler> Sync for ProtocolRegistration<H> {}
+
+impl<H: Handler> ProtocolRegistration<H> {
+    /// Registers the handler. Fails with `EEXIST` when the priority is taken.
+    pub(crate) fn new(protocol: Protocol, priority: c_int) -> impl PinInit<Self, Error> {
+        let protocol = protocol.as_raw();
+        // SAFETY: On success both handlers are registered and pinned; on failure none is.
+        unsafe {
+            pin_init::pin_init_from_closure(move |slot: *mut Self| {
+                (&raw mut (*slot).protocol).write(protocol);
+                (&raw mut (*slot)._handler).write(PhantomData);
+                let v4: *mut bindings::xfrm4_protocol = (&raw mut (*slot).v4).cast();
+                v4.write(bindings::xfrm4_protocol {
+                    handler: Some(handle4::<H>),
+                    input_handler: Some(input4::<H>),
+                    cb_handler: Some(received::<H>),
+                    err_handler: Some(error4::<H>),
+                    priority,
+                    ..Default::default()
+                });
+                let v6: *mut bindings::xfrm6_protocol = (&raw mut (*slot).v6).cast();
+                v6.write(bindings::xfrm6_protocol {
+                    handler: Some(handle6::<H>),
+                    input_handler: Some(input6::<H>),
+                    cb_handler: Some(received::<H>),
+                    err_handler: Some(error6::<H>),
+                    priority,
+                    ..Default::default()
+                });
+                to_result(bindings::xfrm4_protocol_register(v4, protocol))?;
+                to_result(bindings::xfrm6_protocol_register(v6, protocol)).inspect_err(|_| {
+                    bindings::xfrm4_protocol_deregister(v4, protocol);
+                })
+            })
+        }
+    }
+}
+
+#[pinned_drop]
+impl<H: Handler> PinnedDrop for ProtocolRegistration<H> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: Both were registered, and are removed once; the calls wait for packets in flight.
+        unsafe {
+            bindings::xfrm6_protocol_deregister(self.v6.get(), self.protocol);
+            bindings::xfrm4_protocol_deregister(self.v4.get(), self.protocol);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! IPsec: the kernel's policies and states, and the protocols that bring packets in.
+//!
+//! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
+
+mod input;
+mod policy;
+mod session;
+mod state;
+mod tunnel;
+
+pub(crate) use self::{
+    input::{
+        Handler,
+        IcmpError,
+        ProtocolRegistration,
+        Received, //
+    },
+    policy::{
+        bundle,
+        check_in, //
+    },
+    session::{
+        Session,
+        SessionDecoder,
+        SessionRegistration, //
+    },
+    state::State, //
+};
+
+#[cfg(CONFIG_INET_XFRM_TUNNEL)]
+pub(crate) use self::tunnel::Tunnel4Registration;
+#[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+pub(crate) use self::tunnel::Tunnel6Registration;
+
+use crate::bindings;
+
+/// The protocols of IPsec.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Encapsulating Security Payload.
+    Esp,
+    /// Authentication Header.
+    Ah,
+    /// IP Payload Compression.
+    Comp,
+}
+
+impl Protocol {
+    /// The number in the IP header.
+    pub(crate) const fn as_raw(self) -> u8 {
+        // CAST: Protocol numbers have 8 bits.
+        match self {
+            Protocol::Esp => bindings::IPPROTO_ESP as u8,
+            Protocol::Ah => bindings::IPPROTO_AH as u8,
+            Protocol::Comp => bindings::IPPROTO_COMP as u8,
+        }
+    }
+
+    const fn from_raw(protocol: u8) -> Option<Self> {
+        match protocol as u32 {
+            bindings::IPPROTO_ESP => Some(Protocol::Esp),
+            bindings::IPPROTO_AH => Some(Protocol::Ah),
+            bindings::IPPROTO_COMP => Some(Protocol::Comp),
+            _ => None,
+        }
+    }
+}
+
+/// A Security Parameter Index: which state of a destination and protocol. Network byte order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spi(u32);
+
+impl Spi {
+    /// The SPI in these four bytes of a packet.
+    fn from_packet(bytes: [u8; 4]) -> Self {
+        Self(u32::from_ne_bytes(bytes))
+    }
+
+    /// The SPI that stands for a Compression Parameter Index, in network byte order.
+    fn from_cpi(bytes: [u8; 2]) -> Self {
+        Self(u32::from(u16::from_be_bytes(bytes)).to_be())
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! IPsec policies: what has to be, and what has been, done to packets.
+
+use crate::{
+    bindings,
+    net::{
+        dst::Dst,
+        flow::Flow,
+        from_err_ptr,
+        namespace::Net,
+        skb::Skb,
+        Family, //
+    }, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// The bundle of states through which the policies of the interface `if_id` send packets of `flow`
+/// that would take `route`; `route` itself when no policy applies.
+///
+/// Fails with `EPERM` when a policy blocks the flow, with `EAGAIN` or `EREMOTE` while there is no
+/// state for it (an acquire is sent to the key managers), or for lack of memory or of a route.
+pub(crate) fn bundle(net: &Net, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Result<ARef<Dst>> {
+    // SAFETY: The namespace is live, the flow valid, and the reference to the route goes to the
+    // look-up, which releases it or returns it.
+    let dst = unsafe {
+        bindings::xfrm_lookup_with_ifid(
+            net.as_raw(),
+            Dst::into_raw(route),
+            flow.as_raw(),
+            core::ptr::null(),
+            0,
+            if_id,
+        )
+    };
+    // SAFETY: The look-up returned a reference for us.
+    Ok(unsafe { Dst::from_owned(from_err_ptr(dst)?) })
+}
+
+/// Whether the policies allow a packet that came in, given the states that it came through.
+pub(crate) fn check_in(skb: &mut Skb, family: Family) -> bool {
+    // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
+    unsafe { bindings::net_helper_xfrm_policy_check_in(skb.as_raw(), family.as_raw()) }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the policy check asks of an interface: which policies a packet that came through it obeys.
+
+use crate::{
+    bindings,
+    net::{
+        namespace::Net,
+        skb::Skb,
+        Family, //
+    }, //
+};
+
+use core::marker::PhantomData;
+
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+/// Where the policies for a packet are.
+pub(crate) struct Session<'a> {
+    /// The namespace that has them.
+    pub(crate) net: &'a Net,
+    /// The interface they belong to, in host byte order.
+    pub(crate) if_id: u32,
+}
+
+/// Somebody who knows the interfaces.
+pub(crate) trait SessionDecoder: 'static {
+    /// Where the policies for the packet are, if it came through an interface.
+    fn decode<'g>(skb: &Skb, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>>;
+}
+
+/// A decoder is registered; undone when dropped.
+///
+/// The kernel has room for one, and takes the last: register it when it is certain that no other
+/// module serves XFRM interfaces.
+pub(crate) struct SessionRegistration<D: SessionDecoder>(PhantomData<D>);
+
+impl<D: SessionDecoder> SessionRegistration<D> {
+    const CALLBACKS: &'static bindings::xfrm_if_cb = &bindings::xfrm_if_cb {
+        decode_session: Some(Self::decode_session),
+    };
+
+    /// Registers the decoder.
+    pub(crate) fn new() -> Self {
+        // SAFETY: The callbacks are static.
+        unsafe { bindings::xfrm_if_register_cb(Self::CALLBACKS) };
+        Self(PhantomData)
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this, in an RCU read-side critical section, for a packet that came in and
+    /// a place for the result.
+    unsafe extern "C" fn decode_session(
+        skb: *mut bindings::sk_buff,
+        family: c_ushort,
+        result: *mut bindings::xfrm_if_decode_session_result,
+    ) -> bool {
+        let rcu = rcu::read_lock();
+        // SAFETY: The kernel passes a packet that it is checking.
+        let skb = unsafe { Skb::from_raw(skb) };
+        let Some(family) = Family::from_raw(family.into()) else {
+            return false;
+        };
+        let Some(session) = D::decode(skb, family, &rcu) else {
+            return false;
+        };
+        // SAFETY: The kernel passes a place for the result. It is in a critical section itself, so
+        // that the namespace stays when ours ends.
+        unsafe {
+            (*result).net = session.net.as_raw();
+            (*result).if_id = session.if_id;
+        }
+        true
+    }
+}
+
+impl<D: SessionDecoder> Drop for SessionRegistration<D> {
+    fn drop(&mut self) {
+        // SAFETY: It was registered; the call waits until nobody uses it.
+        unsafe { bindings::xfrm_if_unregister_cb() };
+    }
+}

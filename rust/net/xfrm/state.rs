@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! IPsec states, that is security associations.
+
+use super::{
+    Protocol,
+    Spi, //
+};
+
+use crate::{
+    bindings,
+    net::{
+        namespace::Net,
+        skb::Skb,
+        Family, //
+    }, //
+};
+
+use core::ptr::NonNull;
+
+use kernel::{
+    sync::aref::{
+        ARef,
+        AlwaysRefCounted, //
+    },
+    types::Opaque, //
+};
+
+/// A state.
+#[repr(transparent)]
+pub(crate) struct State(Opaque<bindings::xfrm_state>);
+
+// SAFETY: `struct xfrm_state` is shared between CPUs; the methods here read what does not change.
+unsafe impl Send for State {}
+// SAFETY: As above.
+unsafe impl Sync for State {}
+
+// SAFETY: A state is freed when its count is zero.
+unsafe impl AlwaysRefCounted for State {
+    fn inc_ref(&self) {
+        // SAFETY: The reference shows that the state is live.
+        unsafe { bindings::net_helper_xfrm_state_hold(self.as_raw()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::net_helper_xfrm_state_put(obj.as_ptr().cast()) };
+    }
+}
+
+impl State {
+    /// # Safety
+    ///
+    /// `ptr` is to a state that lives for `'a`.
+    pub(in crate::net) unsafe fn from_raw<'a>(ptr: *const bindings::xfrm_state) -> &'a Self {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::xfrm_state {
+        self.0.get()
+    }
+
+    /// The interface that the state belongs to, in host byte order; 0 for none.
+    pub(crate) fn if_id(&self) -> u32 {
+        // SAFETY: The state is live, and the field does not change.
+        unsafe { (*self.as_raw()).if_id }
+    }
+
+    /// The namespace that the state is in.
+    pub(crate) fn net(&self) -> &Net {
+        // SAFETY: The state is live, and goes before its namespace does.
+        unsafe { Net::from_raw(bindings::net_helper_xs_net(self.as_raw())) }
+    }
+
+    /// Whether packets have an IP header of their own inside (tunnel, BEET and IPTFS mode).
+    pub(crate) fn is_tunnel(&self) -> bool {
+        // SAFETY: The state is live, and its modes do not change.
+        let flags = unsafe { (*self.as_raw()).outer_mode.flags };
+        u32::from(flags) & bindings::XFRM_MODE_FLAG_TUNNEL != 0
+    }
+
+    /// The address family of the packet that was inside the one that `skb` came in. `None`, which
+    /// the statistics count as `XfrmInStateModeError`, if the state does not carry its protocol.
+    pub(crate) fn inner_family(&self, skb: &Skb) -> Option<Family> {
+        // SAFETY: The state is live, and what is read does not change.
+        let (selector, inner) = unsafe {
+            let state = self.as_raw();
+            ((*state).sel.family, &raw const (*state).inner_mode)
+        };
+        let mode = if u32::from(selector) == bindings::AF_UNSPEC {
+            // SAFETY: Both are live, and the control block is that of IPsec's input.
+            unsafe { bindings::net_helper_xfrm_ip2inner_mode(self.as_raw(), skb.as_raw()) }
+        } else {
+            inner
+        };
+        if mode.is_null() {
+            // SAFETY: The namespace is live.
+            unsafe { bindings::net_helper_xfrm_inc_in_state_mode_error(self.net().as_raw()) };
+            return None;
+        }
+        // SAFETY: The mode is in the state or static.
+        Family::from_raw(unsafe { (*mode).family }.into())
+    }
+
+    /// The state that a packet, which begins `skb` and is quoted there in an error, belongs to.
+    pub(super) fn find(
+        net: &Net,
+        skb: &Skb,
+        family: Family,
+        protocol: Protocol,
+        spi: Spi,
+    ) -> Option<ARef<Self>> {
+        let mut address = bindings::xfrm_address_t::default();
+        match family {
+            Family::Inet => {
+                let offset = core::mem::offset_of!(bindings::iphdr, __bindgen_anon_1) + 4;
+                address.a4 = u32::from_ne_bytes(skb.bytes(offset)?);
+            }
+            Family::Inet6 => {
+                let offset = core::mem::offset_of!(bindings::ipv6hdr, __bindgen_anon_1) + 16;
+                let bytes: [u8; 16] = skb.bytes(offset)?;
+                // SAFETY: The address is 16 bytes that may have any value.
+                address.a6 = unsafe { core::mem::transmute::<[u8; 16], [u32; 4]>(bytes) };
+            }
+        }
+        // SAFETY: The namespace is live, the address valid for the call.
+        let state = unsafe {
+            bindings::xfrm_state_lookup(
+                net.as_raw(),
+                skb.mark(),
+                &raw const address,
+                spi.0,
+                protocol.as_raw(),
+                family.as_raw(),
+            )
+        };
+        // SAFETY: The look-up returned a reference for us.
+        NonNull::new(state).map(|state| unsafe { ARef::from_raw(state.cast()) })
+    }
+}

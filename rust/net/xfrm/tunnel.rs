@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! IP packets in IP packets that belong to IPsec: those that IPComp found not worth compressing, and
+//! states of the protocols IPIP and IPv6.
+//!
+//! Handlers of one family form a chain, highest priority (smallest number) first. The modules
+//! `xfrm4_tunnel` and `xfrm6_tunnel` provide the states.
+
+#![expect(
+    dead_code,
+    reason = "#[pin_data] generates a projection, and nobody needs it"
+)]
+
+use super::{
+    input,
+    Handler, //
+};
+
+use crate::{
+    bindings,
+    net::Family, //
+};
+
+use core::marker::PhantomData;
+
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+macro_rules! tunnel_registration {
+    ($(#[$doc:meta])* $name:ident, $raw:ident, $register:ident, $deregister:ident, $receive:ident, $error:ident) => {
+        $(#[$doc])*
+        #[pin_data(PinnedDrop)]
+        pub(crate) struct $name<H: Handler> {
+            #[pin]
+            tunnel: Opaque<bindings::$raw>,
+            inner: Family,
+            _handler: PhantomData<H>,
+        }
+
+        // SAFETY: The kernel protects its chains of handlers.
+        unsafe impl<H: Handler> Send for $name<H> {}
+        // SAFETY: As above.
+        unsafe impl<H: Handler> Sync for $name<H> {}
+
+        impl<H: Handler> $name<H> {
+            /// Registers the handler for packets with an `inner` header. Fails with `EEXIST` when
+            /// the priority is taken.
+            pub(crate) fn new(inner: Family, priority: c_int) -> impl PinInit<Self, Error> {
+                /// # Safety
+                ///
+                /// The kernel hands over a packet with a header of the outer family.
+                unsafe extern "C" fn receive(skb: *mut bindings::sk_buff) -> c_int {
+                    // SAFETY: The kernel hands over a packet with a header of the outer family.
+                    unsafe { bindings::$receive(skb) }
+                }
+
+                try_pin_init!(Self {
+                    tunnel <- Opaque::try_ffi_init(move |slot: *mut bindings::$raw| {
+                        let tunnel = bindings::$raw {
+                            handler: Some(receive),
+                            cb_handler: Some(input::received::<H>),
+                            err_handler: Some(input::$error::<H>),
+                            priority,
+                            ..Default::default()
+                        };
+                        // SAFETY: The slot is valid for writes.
+                        unsafe { slot.write(tunnel) };
+                        // SAFETY: The handler is initialised, and pinned until it is removed.
+                        to_result(unsafe { bindings::$register(slot, inner.as_raw()) })
+                    }),
+                    inner,
+                    _handler: PhantomData,
+                })
+            }
+        }
+
+        #[pinned_drop]
+        impl<H: Handler> PinnedDrop for $name<H> {
+            fn drop(self: Pin<&mut Self>) {
+                // SAFETY: It was registered, and is removed once; the call waits for packets in
+                // flight.
+                unsafe { bindings::$deregister(self.tunnel.get(), self.inner.as_raw()) };
+            }
+        }
+    };
+}
+
+#[cfg(CONFIG_INET_XFRM_TUNNEL)]
+tunnel_registration!(
+    /// A handler is registered for packets with an outer IPv4 header; undone when dropped.
+    Tunnel4Registration,
+    xfrm_tunnel,
+    xfrm4_tunnel_register,
+    xfrm4_tunnel_deregister,
+    net_helper_xfrm4_rcv_tunnel,
+    error4
+);
+
+#[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+tunnel_registration!(
+    /// A handler is registered for packets with an outer IPv6 header; undone when dropped.
+    Tunnel6Registration,
+    xfrm6_tunnel,
+    xfrm6_tunnel_register,
+    xfrm6_tunnel_deregister,
+    net_helper_xfrm6_rcv_tunnel,
+    error6
+);
