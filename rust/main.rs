@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XFRM interfaces in Rust: the module, and what it registers.
+
+#![crate_name = "xfrm_interface_rust"]
+
+mod bindings;
+mod net;
+mod xfrmi;
+
+use crate::{
+    net::{
+        init::on_error,
+        lwtunnel,
+        rcu,
+        rtnl::{
+            self,
+            Link, //
+        },
+        xfrm::{
+            Protocol,
+            ProtocolRegistration,
+            SessionRegistration, //
+        },
+        Family, //
+    },
+    xfrmi::{
+        encap::Encap,
+        link::Interface,
+        receive::Input,
+        session::Decoder, //
+    },
+};
+
+#[cfg(CONFIG_INET_XFRM_TUNNEL)]
+use crate::net::xfrm::Tunnel4Registration;
+#[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+use crate::net::xfrm::Tunnel6Registration;
+
+use kernel::prelude::*;
+
+module! {
+    type: XfrmInterface,
+    name: "xfrm_interface_rust",
+    authors: ["The xfrm-interface-rust developers"],
+    description: "XFRM virtual interface (Rust)",
+    license: "GPL v2",
+    alias: ["rtnl-link-xfrm", "netdev-xfrm0"],
+}
+
+/// Before the handlers of esp4 and the like, which have priority 0: what has an interface is ours.
+const PROTOCOL_PRIORITY: i32 = 10;
+
+/// What the module registers. The order of the fields is that of the teardown: first nobody can
+/// make devices any more and those that are there go; then nothing refers to the module; then no
+/// packet comes in; then goes what packets and devices need; at last the memory that RCU delays.
+#[pin_data]
+struct XfrmInterface {
+    link: rtnl::Registration<Interface>,
+    session: SessionRegistration<Decoder>,
+    #[pin]
+    encap: lwtunnel::Registration<Encap>,
+    #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+    #[pin]
+    ipip6: Tunnel6Registration<Input>,
+    #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+    #[pin]
+    ip6ip6: Tunnel6Registration<Input>,
+    #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+    #[pin]
+    ip6ip: Tunnel4Registration<Input>,
+    #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+    #[pin]
+    ipip: Tunnel4Registration<Input>,
+    #[pin]
+    comp: ProtocolRegistration<Input>,
+    #[pin]
+    ah: ProtocolRegistration<Input>,
+    #[pin]
+    esp: ProtocolRegistration<Input>,
+    namespaces: rtnl::Namespaces<Interface>,
+    _barrier: rcu::Barrier,
+}
+
+impl kernel::InPlaceModule for XfrmInterface {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // The reverse of the teardown. The link comes last: there is no device before everything
+        // that it needs is there.
+        on_error(
+            try_pin_init!(Self {
+                _barrier: rcu::Barrier,
+                namespaces: Interface::kind().register_namespaces()?,
+                esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
+                ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
+                comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),
+                // After ipip and sit, before xfrm4_tunnel and xfrm6_tunnel.
+                #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+                ipip <- Tunnel4Registration::new(Family::Inet, 3),
+                #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+                ip6ip <- Tunnel4Registration::new(Family::Inet6, 2),
+                #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+                ip6ip6 <- Tunnel6Registration::new(Family::Inet6, 2),
+                #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
+                ipip6 <- Tunnel6Registration::new(Family::Inet, 2),
+                encap <- lwtunnel::Registration::new(module),
+                session: SessionRegistration::new(),
+                link: Interface::kind().register(&*namespaces)?,
+            }? Error),
+            |err| {
+                if *err == EEXIST {
+                    pr_err!("another driver serves XFRM interfaces: unload it first (modprobe -r xfrm_interface), or use a kernel without CONFIG_XFRM_INTERFACE=y\n");
+                }
+            },
+        )
+    }
+}

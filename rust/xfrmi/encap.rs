@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How routes name the connection of their packets: `ip route … encap xfrm if_id ID [link_dev DEV]`.
+
+use crate::{
+    bindings,
+    net::{
+        dst::XfrmInfo,
+        lwtunnel::XfrmEncap,
+        netlink::{
+            attr_size,
+            Attr,
+            Attrs,
+            ExtAck,
+            Message,
+            Policy,
+            Rule, //
+        }, //
+    }, //
+};
+
+use kernel::prelude::*;
+
+const ATTRS: usize = bindings::__LWT_XFRM_MAX as usize;
+
+static POLICY: Policy<ATTRS> = Policy::new([Rule::unspec(), Rule::u32_min(1), Rule::u32_min(1)]);
+
+/// `LWTUNNEL_ENCAP_XFRM`.
+pub(crate) struct Encap;
+
+impl XfrmEncap for Encap {
+    /// `LWT_XFRM_IF_ID`, `LWT_XFRM_LINK`.
+    const SIZE: usize = attr_size(4) + attr_size(4);
+
+    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<XfrmInfo> {
+        let attrs = Attrs::parse_nested(encap, &POLICY, ack)?;
+        let Some(if_id) = attrs.get(bindings::LWT_XFRM_IF_ID) else {
+            return Err(ack.missing(Some(encap), bindings::LWT_XFRM_IF_ID, c"if_id must be set"));
+        };
+        let link = attrs
+            .get(bindings::LWT_XFRM_LINK)
+            .map_or(Ok(0), Attr::u32)?;
+        Ok(XfrmInfo {
+            if_id: if_id.u32()?,
+            // CAST: The attribute is unsigned, the index signed.
+            link: link as c_int,
+        })
+    }
+
+    fn fill(info: XfrmInfo, message: &mut Message<'_>) -> Result {
+        message.put_u32(bindings::LWT_XFRM_IF_ID, info.if_id)?;
+        if info.link != 0 {
+            // CAST: As above.
+            message.put_u32(bindings::LWT_XFRM_LINK, info.link as u32)?;
+        }
+        Ok(())
+    }
+}

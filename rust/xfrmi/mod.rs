@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XFRM interfaces: network devices through which IPsec connections are told apart.
+//!
+//! A *static* device carries the connection whose policies and states have its `if_id`. The
+//! *external* device of a namespace (`collect_md`) carries every other connection that has an
+//! `if_id`: which one, says the metadata of each packet or the route that it takes.
+//!
+//! - [`link`]: how the devices are created, changed and dumped
+//! - [`table`]: which device an `if_id` belongs to
+//! - [`encap`]: how routes name the connection of their packets
+//! - [`transmit`]: packets on their way out
+//! - [`receive`]: packets on their way in
+//! - [`errors`]: ICMP errors about packets that went out
+//! - [`session`]: what the policy check asks about packets that came in
+//!
+//! The C driver is [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c).
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod encap;
+pub(crate) mod errors;
+pub(crate) mod link;
+pub(crate) mod receive;
+pub(crate) mod session;
+pub(crate) mod table;
+pub(crate) mod transmit;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets on their way in: which device they came in by, and which connection they belong to.
+
+use super::{
+    errors,
+    link::{
+        Interface,
+        Mode, //
+    },
+    table, //
+};
+
+use crate::net::{
+    device::{
+        Counter,
+        Device, //
+    },
+    dst::{
+        new_xfrm_metadata,
+        XfrmInfo, //
+    },
+    skb::Skb,
+    xfrm::{
+        self,
+        Handler,
+        IcmpError,
+        Received, //
+    },
+    Family, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+/// The protocols bring their packets here.
+pub(crate) struct Input;
+
+/// What has to be known of the last state that a packet came through.
+struct Arrival<'g> {
+    /// The device that it belongs to.
+    dev: &'g Device<Interface>,
+    /// The connection.
+    if_id: u32,
+    /// Whether the packet was inside another one.
+    tunnel: bool,
+}
+
+impl<'g> Arrival<'g> {
+    fn of(skb: &Skb, rcu: &'g rcu::Guard) -> Option<Self> {
+        let state = skb.states().last()?;
+        Some(Self {
+            dev: table::owner(state.net(), state.if_id(), rcu)?,
+            if_id: state.if_id(),
+            tunnel: state.is_tunnel(),
+        })
+    }
+
+    /// The index of the device that the packet came in by: 0 if that is in another namespace, where
+    /// the index means something else, or is the interface itself, as for a tunnel in a tunnel.
+    fn link(&self, skb: &Skb, rcu: &rcu::Guard) -> c_int {
+        skb.device(rcu)
+            .filter(|lower| lower.net().is(self.dev.net()) && !lower.is(self.dev))
+            .map_or(0, |lower| lower.ifindex())
+    }
+}
+
+impl Handler for Input {
+    fn may_enter(skb: &mut Skb, family: Family) -> bool {
+        !skb.came_through_ipsec() || xfrm::check_in(skb, family)
+    }
+
+    fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
+        let Some(arrival) = Arrival::of(skb, rcu) else {
+            return Received::NotOurs;
+        };
+        match deliver(skb, &arrival, rcu) {
+            Ok(()) => Received::Taken,
+            Err(err) => Received::Drop(err),
+        }
+    }
+
+    fn dropped(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
+        let Some(Arrival { dev, .. }) = Arrival::of(skb, rcu) else {
+            return Received::NotOurs;
+        };
+        dev.count(Counter::RxErrors);
+        dev.count(Counter::RxDropped);
+        Received::Taken
+    }
+
+    fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
+        errors::handle(error, rcu)
+    }
+}
+
+/// Makes the packet one that came in by the device of its connection.
+fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
+    let dev = arrival.dev;
+    if !dev.is_up() {
+        return Err(ENETDOWN);
+    }
+    let link = arrival.link(skb, rcu);
+    skb.set_device(dev, rcu);
+
+    let new_net = !dev.link_net().is(dev.net());
+    if new_net {
+        // The states stay behind in the link namespace, so this is where they have to satisfy a
+        // policy.
+        let state = skb.states().last().ok_or(EINVAL)?;
+        let family = state.inner_family(skb).ok_or(EINVAL)?;
+        if !xfrm::check_in(skb, family) {
+            return Err(EPERM);
+        }
+    }
+    skb.scrub(new_net);
+    // In transport mode there is no packet inside that could be routed by its connection, and the
+    // stack takes what is attached for a route.
+    if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
+        skb.attach(new_xfrm_metadata(XfrmInfo {
+            if_id: arrival.if_id,
+            link,
+        })?);
+    }
+    dev.count_rx(skb.len());
+    Ok(())
+}

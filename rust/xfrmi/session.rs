@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the policy check asks about packets that came in: which policies they have to satisfy.
+
+use super::link::Interface;
+
+use crate::net::{
+    skb::Skb,
+    xfrm::{
+        Session,
+        SessionDecoder, //
+    },
+    Family, //
+};
+
+use kernel::sync::rcu;
+
+/// The policies of a packet that came in by an XFRM interface are those of its connection.
+pub(crate) struct Decoder;
+
+impl SessionDecoder for Decoder {
+    fn decode<'g>(skb: &Skb, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
+        let state = skb.states().last()?;
+        let dev = match skb.vrf_member_ifindex(family) {
+            0 => skb.device(rcu)?,
+            // The device is in a VRF, which has taken its place.
+            ifindex => state.net().device(ifindex, rcu)?,
+        };
+        let dev = dev.downcast::<Interface>().filter(|dev| dev.is_up())?;
+        Some(Session {
+            net: dev.link_net(),
+            if_id: dev.data().if_id().unwrap_or(state.if_id()),
+        })
+    }
+}
