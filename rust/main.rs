@@ -103,6 +103,8 @@ impl kernel::InPlaceModule for XfrmInterface {
                 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
                 ipip6 <- Tunnel6Registration::new(Family::Inet, 2),
                 encap <- lwtunnel::Registration::new(module),
+                #[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
+                _: { net::kfuncs::register()? },
                 session: SessionRegistration::new(),
                 link: Interface::kind().register(&*namespaces)?,
             }? Error),

@@ -30,11 +30,11 @@ version=$(sed -n 's/.*UTS_RELEASE "\([0-9]*\.[0-9]*\).*/\1/p' "$tree/include/gen
 	printf 'warning: the tree is Linux %s, and this driver is written for and tested with 7.3\n' "$version" >&2
 
 for name in CONFIG_CFI CONFIG_CFI_CLANG; do
-	[ "$(option $name)" != y ] ||
+	[ "$(option "$name")" != y ] ||
 		refuse "$name=y: the kernel would trap the driver's transmit function, whose C type returns an enum that Rust cannot express"
 done
 for name in CONFIG_MODULES CONFIG_NET CONFIG_INET CONFIG_IPV6 CONFIG_XFRM CONFIG_LWTUNNEL; do
-	[ -n "$(option $name)" ] || refuse "$name is not set, and the driver needs it"
+	[ -n "$(option "$name")" ] || refuse "$name is not set, and the driver needs it"
 done
 [ "$(option CONFIG_XFRM_INTERFACE)" != y ] ||
 	printf 'warning: CONFIG_XFRM_INTERFACE=y: the C driver is built into this kernel, so that this one will not load\n' >&2

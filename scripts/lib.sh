@@ -81,7 +81,7 @@ cached() {
 	local name=$1 dir=$cache/$1-$2 builder=$3 lock
 	mkdir -p "$cache"
 	exec {lock}>"$cache/$name.lock"
-	flock -n "$lock" || { say "waiting for another run that prepares: $name"; flock "$lock"; }
+	flock -w 2 "$lock" || { say "waiting for another run that prepares: $name"; flock "$lock"; }
 	if [ -d "$dir" ] && ! entry_whole "$dir"; then
 		say "the cached $name is damaged: making it again"
 		remove_tree "$dir"

@@ -89,6 +89,8 @@ else
 		printf '%q ' "$@"
 		# Through a file: the serial port may lose what is written first.
 		printf '>/results/.output 2>&1 </dev/null\necho "$?" >/results/.exit\n'
+		# Whatever the command has left running does not keep the machine up.
+		printf 'poweroff -f\n'
 	} >"$work/command"
 	inside="${vng[*]} --exec 'bash /vm/command'"
 fi
@@ -111,9 +113,9 @@ if [ -s "$results/.exit" ]; then
 	exit "$(cat "$results/.exit")"
 fi
 if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
-	printf 'error: the virtual machine did not finish within %d seconds\n' "$limit" >&2
+	printf '\nerror: the virtual machine did not finish within %d seconds\n' "$limit" >&2
 else
-	printf 'error: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
+	printf '\nerror: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
 fi
 printf -- '--- end of its console:\n' >&2
 tail -n 20 "$work/errors" >&2; tail -n 80 "$work/console" >&2

@@ -49,6 +49,11 @@ void net_helper_skb_dst_drop(struct sk_buff *skb)
 	skb_dst_drop(skb);
 }
 
+void net_helper_skb_dst_force(struct sk_buff *skb)
+{
+	skb_dst_force(skb);
+}
+
 struct dst_entry *net_helper_ip_route_output(struct net *net, struct flowi *fl)
 {
 	struct rtable *rt = __ip_route_output_key(net, &fl->u.ip4);

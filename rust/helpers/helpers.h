@@ -24,6 +24,7 @@ void net_helper_dst_link_failure(struct sk_buff *skb);
 void net_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu);
 void net_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
 void net_helper_skb_dst_drop(struct sk_buff *skb);
+void net_helper_skb_dst_force(struct sk_buff *skb);
 struct dst_entry *net_helper_ip_route_output(struct net *net, struct flowi *fl);
 struct dst_entry *net_helper_ip6_route_output(struct net *net, struct flowi *fl);
 
@@ -32,6 +33,9 @@ void net_helper_icmp_frag_needed(struct sk_buff *skb, u32 mtu);
 void net_helper_icmpv6_packet_too_big(struct sk_buff *skb, u32 mtu);
 void net_helper_ip6_update_pmtu(struct sk_buff *skb, struct net *net, __be32 mtu, int oif);
 void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net, int oif);
+
+/* ../kfuncs.c */
+int net_helper_register_xfrm_kfuncs(void);
 
 /* lwtunnel.c */
 int net_helper_lwtunnel_encap_add_ops(const struct lwtunnel_encap_ops *ops, unsigned int type);

@@ -33,7 +33,7 @@ use kernel::{
 /// Which IPsec connection a packet belongs to (`struct xfrm_md_info`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct XfrmInfo {
-    /// The `if_id` of the connection's policies and states, in host byte order. Not zero.
+    /// The `if_id` of the connection's policies and states, in host byte order.
     pub(crate) if_id: u32,
     /// The interface index of the device to send through, or that it was received through; 0 for
     /// any, or unknown.
@@ -48,12 +48,12 @@ impl XfrmInfo {
         }
     }
 
-    /// The same for the C side, without a route.
-    pub(super) fn to_raw(self) -> bindings::xfrm_md_info {
+    /// The same for the C side, which takes over the reference to `route`.
+    pub(super) fn into_raw(self, route: Option<ARef<Dst>>) -> bindings::xfrm_md_info {
         bindings::xfrm_md_info {
             if_id: self.if_id,
             link: self.link,
-            dst_orig: core::ptr::null_mut(),
+            dst_orig: route.map_or(core::ptr::null_mut(), Dst::into_raw),
         }
     }
 }
@@ -178,9 +178,9 @@ impl<'a> Attached<'a> {
     }
 }
 
-/// Makes a dst that tells which connection a packet belongs to. It is for one packet, or for as
-/// many as share it: nobody changes it. Fails with `ENOMEM`.
-pub(crate) fn new_xfrm_metadata(info: XfrmInfo) -> Result<ARef<Dst>> {
+/// Makes a dst that tells which connection a packet belongs to, and keeps the `route` that it had.
+/// It is for one packet, or for as many as share it: nobody changes it. Fails with `ENOMEM`.
+pub(crate) fn new_xfrm_metadata(info: XfrmInfo, route: Option<ARef<Dst>>) -> Result<ARef<Dst>> {
     // SAFETY: It only allocates.
     let metadata = unsafe {
         bindings::metadata_dst_alloc(
@@ -194,7 +194,7 @@ pub(crate) fn new_xfrm_metadata(info: XfrmInfo) -> Result<ARef<Dst>> {
     unsafe {
         (&raw mut (*metadata.as_ptr()).u)
             .cast::<bindings::xfrm_md_info>()
-            .write(info.to_raw())
+            .write(info.into_raw(route))
     };
     // SAFETY: `dst` is the first field; the allocation comes with one reference, which is ours.
     Ok(unsafe { Dst::from_owned(metadata.cast()) })

@@ -106,7 +106,7 @@ impl<E: XfrmEncap> Registration<E> {
         // SAFETY: The kernel passes an attribute of the request that it answers with `extack`.
         let (encap, mut ack) = unsafe { (Attr::from_raw(encap), ExtAck::from_raw(extack)) };
         from_result(|| {
-            let info = E::build(encap, &mut ack)?.to_raw();
+            let info = E::build(encap, &mut ack)?.into_raw(None);
             // CAST: The structure has a few bytes.
             // SAFETY: It only allocates.
             let state = unsafe { bindings::lwtunnel_state_alloc(size_of_val(&info) as c_int) };

@@ -13,6 +13,8 @@ pub(crate) mod dst;
 pub(crate) mod flow;
 pub(crate) mod icmp;
 pub(crate) mod init;
+#[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
+pub(crate) mod kfuncs;
 pub(crate) mod lwtunnel;
 pub(crate) mod namespace;
 pub(crate) mod netlink;

@@ -300,16 +300,22 @@ impl Skb {
         unsafe { self.fields().__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
     }
 
-    /// The route or metadata that is attached to the packet.
-    pub(crate) fn attached(&self) -> Attached<'_> {
+    /// The route or metadata that is attached to the packet, which holds a reference to it.
+    pub(crate) fn attached(&mut self) -> Attached<'_> {
+        // CAST: The bit is the lowest one.
+        const NOREF: c_ulong = bindings::SKB_DST_NOREF as c_ulong;
+
+        if self.refdst() & NOREF != 0 {
+            // SAFETY: The packet is valid and borrowed exclusively; a dst without a reference is
+            // attached only within a critical section.
+            unsafe { bindings::net_helper_skb_dst_force(self.as_raw()) };
+        }
         // CAST: Apart from that bit, the field is a pointer.
-        let dst =
-            (self.refdst() & !(bindings::SKB_DST_NOREF as c_ulong)) as *const bindings::dst_entry;
+        let dst = (self.refdst() & !NOREF) as *const bindings::dst_entry;
         if dst.is_null() {
             return Attached::Nothing;
         }
-        // SAFETY: A dst that is attached to a packet lives at least as long as it is attached (with
-        // a reference), or as the critical section in which the packet is handled (without).
+        // SAFETY: The packet holds a reference for as long as the dst is attached.
         unsafe { Attached::from_raw(dst) }
     }
 

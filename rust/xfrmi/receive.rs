@@ -119,10 +119,8 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     // In transport mode there is no packet inside that could be routed by its connection, and the
     // stack takes what is attached for a route.
     if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
-        skb.attach(new_xfrm_metadata(XfrmInfo {
-            if_id: arrival.if_id,
-            link,
-        })?);
+        let if_id = arrival.if_id;
+        skb.attach(new_xfrm_metadata(XfrmInfo { if_id, link }, None)?);
     }
     dev.count_rx(skb.len());
     Ok(())

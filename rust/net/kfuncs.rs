@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What TC programs do with the metadata of packets, through the functions in `kfuncs.c`.
+
+use crate::{
+    bindings,
+    net::{
+        dst::{
+            new_xfrm_metadata,
+            Attached,
+            XfrmInfo, //
+        },
+        skb::Skb, //
+    }, //
+};
+
+use kernel::{
+    error::{
+        from_result,
+        to_result, //
+    },
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+/// Makes the functions known to the verifier. They are until the module goes.
+pub(crate) fn register() -> Result {
+    // SAFETY: The set of functions is static.
+    to_result(unsafe { bindings::net_helper_register_xfrm_kfuncs() })
+}
+
+/// Reads which connection a packet belongs to: by its metadata, or else by its route.
+///
+/// Returns 0, or `-EINVAL` if nothing says so.
+///
+/// # Safety
+///
+/// `skb` is a packet that the caller handles, `if_id` and `link` are valid for writes.
+#[no_mangle]
+unsafe extern "C" fn net_xfrm_info_get(
+    skb: *mut bindings::sk_buff,
+    if_id: *mut u32,
+    link: *mut c_int,
+) -> c_int {
+    // SAFETY: The contract of this function.
+    let skb = unsafe { Skb::from_raw(skb) };
+    let info = match skb.attached() {
+        Attached::Xfrm(info, _) => Some(info),
+        Attached::Route(route) => route.xfrm_info(),
+        Attached::Nothing | Attached::Other => None,
+    };
+    let Some(info) = info else {
+        return EINVAL.to_errno();
+    };
+    // SAFETY: The contract of this function.
+    unsafe {
+        *if_id = info.if_id;
+        *link = info.link;
+    }
+    0
+}
+
+/// Sets which connection a packet is to be sent through. Its route is kept with the metadata.
+///
+/// Returns 0, `-EINVAL` if the packet has metadata, or `-ENOMEM`, which leaves it as it was.
+///
+/// # Safety
+///
+/// `skb` is a packet that the caller handles.
+#[no_mangle]
+unsafe extern "C" fn net_xfrm_info_set(
+    skb: *mut bindings::sk_buff,
+    if_id: u32,
+    link: c_int,
+) -> c_int {
+    // SAFETY: The contract of this function.
+    let skb = unsafe { Skb::from_raw(skb) };
+    from_result(|| {
+        let route = match skb.attached() {
+            Attached::Nothing => None,
+            Attached::Route(route) => Some(ARef::from(route)),
+            Attached::Xfrm(..) | Attached::Other => return Err(EINVAL),
+        };
+        let metadata = new_xfrm_metadata(XfrmInfo { if_id, link }, route)?;
+        skb.attach(metadata);
+        Ok(0)
+    })
+}
