@@ -65,6 +65,12 @@ impl Rtnl {
     }
 }
 
+/// Waits until every packet that is being handled now has been.
+pub(crate) fn synchronize_net(_rtnl: &Rtnl) {
+    // SAFETY: RTNL is held in process context, which may sleep.
+    unsafe { bindings::synchronize_net() };
+}
+
 /// Devices that are about to be unregistered together.
 pub(crate) struct KillList<'a> {
     head: *mut bindings::list_head,

@@ -29,6 +29,7 @@ use crate::{
             Rule, //
         },
         rtnl::{
+            self,
             ChangeLink,
             Kind,
             Link,
@@ -53,8 +54,13 @@ use kernel::{
 
 /// What tells the connections of a device from those of others.
 pub(crate) enum Mode {
-    /// One connection: this `if_id`, in host byte order, not zero.
-    Static(Atomic<u32>),
+    /// One connection.
+    Static {
+        /// Its `if_id`, in host byte order, not zero.
+        if_id: Atomic<u32>,
+        /// The `if_id` that a change is replacing; 0 while there is none.
+        replaced: Atomic<u32>,
+    },
     /// Those that the metadata of packets name.
     External,
 }
@@ -121,8 +127,23 @@ impl Interface {
     /// The `if_id` of a static device, in host byte order.
     pub(crate) fn if_id(&self) -> Option<u32> {
         match &self.mode {
-            Mode::Static(if_id) => Some(if_id.load(Relaxed)),
+            Mode::Static { if_id, .. } => Some(if_id.load(Relaxed)),
             Mode::External => None,
+        }
+    }
+
+    /// The `if_id` of the policies that a packet, which came in by the device through a state with
+    /// `state_if_id`, has to satisfy.
+    ///
+    /// That is the device's own. A packet that came in before the device was given another one may
+    /// be checked only afterwards, and is not lost for that.
+    pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
+        match &self.mode {
+            Mode::Static { if_id, replaced } => match replaced.load(Relaxed) {
+                old if old != 0 && old == state_if_id => old,
+                _ => if_id.load(Relaxed),
+            },
+            Mode::External => state_if_id,
         }
     }
 
@@ -197,7 +218,10 @@ impl Link for Interface {
                 Err(ack.refuse(EEXIST, Some(attr), c"if_id belongs to another device"))
             }
             Some((_, if_id)) => Ok(Self {
-                mode: Mode::Static(Atomic::new(if_id)),
+                mode: Mode::Static {
+                    if_id: Atomic::new(if_id),
+                    replaced: Atomic::new(0),
+                },
                 link: parameters.link(request.link_net, ack)?,
             }),
         }
@@ -239,13 +263,17 @@ impl Link for Interface {
         if table::is_taken(dev.link_net(), new, rtnl) {
             return Err(ack.refuse(EEXIST, attr, c"if_id belongs to another device"));
         }
-        // No packet finds the device missing: it has both keys while it sends with the new one.
+        let Mode::Static { if_id, replaced } = dev.data().mode() else {
+            return Ok(());
+        };
+        // No packet finds the device missing: it has both keys until it sends with the new one.
         table::add_key(dev, new, rtnl)
             .map_err(|err| ack.refuse(err, attr, c"the device could not be added to the table"))?;
-        if let Mode::Static(if_id) = dev.data().mode() {
-            if_id.store(new, Relaxed);
-        }
+        replaced.store(old, Relaxed);
+        if_id.store(new, Relaxed);
         table::remove_key(dev, old, rtnl);
+        rtnl::synchronize_net(rtnl);
+        replaced.store(0, Relaxed);
         dev.state_changed(rtnl);
         Ok(())
     }

@@ -29,7 +29,7 @@ impl SessionDecoder for Decoder {
         let dev = dev.downcast::<Interface>().filter(|dev| dev.is_up())?;
         Some(Session {
             net: dev.link_net(),
-            if_id: dev.data().if_id().unwrap_or(state.if_id()),
+            if_id: dev.data().policy_if_id(state.if_id()),
         })
     }
 }

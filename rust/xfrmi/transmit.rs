@@ -114,7 +114,7 @@ fn connection(
     route: &Dst,
 ) -> Result<XfrmInfo, DropReason> {
     match dev.data().mode() {
-        Mode::Static(if_id) => Ok(XfrmInfo {
+        Mode::Static { if_id, .. } => Ok(XfrmInfo {
             if_id: if_id.load(Relaxed),
             link: dev.data().link(),
         }),
