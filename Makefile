@@ -16,10 +16,11 @@ vm := $(scripts)/vm.sh
 demo: modules
 	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
 
-## test: every selftest, in a VM (DRIVER=c for the C driver, TESTS="a.sh b.sh" for some)
+## test: every selftest, in a VM (DRIVER=c: the C driver, DRIVER=both: side by side; TESTS="lwt pmtu": some)
+runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules
-	@$(vm) --timeout 2400 -- bash /src/selftests/run.sh
+	@$(vm) --timeout 3000 -- bash /src/selftests/$(runner)
 
 ## vm: a shell in the VM, with the module loaded
 .PHONY: vm
@@ -33,8 +34,8 @@ modules:
 	@$(scripts)/build.sh stock
 else
 modules:
-	@$(scripts)/check-kdir.sh '$(KDIR)'
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' modules
+	@$(scripts)/check-kdir.sh '$(KDIR)' >/dev/null
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(shell $(scripts)/check-kdir.sh '$(KDIR)' 2>/dev/null) modules
 endif
 
 ## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver

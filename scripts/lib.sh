@@ -95,6 +95,8 @@ cached() {
 		mv "$dir.partial" "$dir"
 	fi
 	touch "$dir"
+	# What other versions of this tree made and nobody has used for long.
+	find "$cache" -maxdepth 1 -name "$name-*" -mtime +14 -exec rm -rf --one-file-system {} +
 	exec {lock}>&-
 	printf '%s\n' "$dir"
 }

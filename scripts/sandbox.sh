@@ -5,6 +5,7 @@
 # the machine itself needs next to nothing.
 #
 #   sandbox.sh path                 makes it where needed and prints where it is
+#   sandbox.sh remove               removes the whole cache, kernels included
 #   sandbox.sh run [OPTIONS] -- COMMAND...
 #       --bind HOST INSIDE          shows a directory of the machine inside
 #       --rw                        lets the command write to the sandbox itself (apt)
@@ -123,5 +124,6 @@ run() {
 case ${1-} in
 path) become_root "$0" "$@"; path ;;
 run) become_root "$0" "$@"; shift; run "$@" ;;
-*) die "usage: sandbox.sh path | run [--rw] [--bind HOST INSIDE]... -- COMMAND..." ;;
+remove) become_root "$0" "$@"; remove_tree "$cache" ;;
+*) die "usage: sandbox.sh path | remove | run [--rw] [--bind HOST INSIDE]... -- COMMAND..." ;;
 esac
