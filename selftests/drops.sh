@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Why packets are dropped, as the tracepoint skb:kfree_skb tells: what `perf trace -e skb:kfree_skb`
+# and dropwatch show an operator.
+#
+#	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
+
+. "$(dirname "$0")/lib.sh"
+
+# The tracepoint in an instance of its own, so that other users of tracing are left alone.
+tracefs=/sys/kernel/tracing
+[ -d "$tracefs/instances" ] || mount -t tracefs tracefs "$tracefs" 2>/dev/null
+trace=$tracefs/instances/drops.$$
+
+trace_start()
+{
+	mkdir "$trace"
+	echo 1 >"$trace/events/skb/kfree_skb/enable"
+}
+
+# shellcheck disable=SC2329
+trace_stop()
+{
+	[ ! -d "$trace" ] || rmdir "$trace"
+}
+
+# dropped_for REASON: whether the driver has dropped three packets for this reason, and none for
+# another. Only drops in the driver's own code count.
+dropped_for()
+{
+	local module=xfrm_interface reasons
+
+	[ "$DRIVER" = c ] || module=xfrm_interface_rust
+	reasons=$(sed -n "s/.*location=[^ ]* \[$module\] .*reason: //p" "$trace/trace" | sort | uniq -c |
+		awk '{ print $1, $2 }')
+	expect 'drops by the driver' "$reasons" "3 $1"
+}
+
+# three NS ADDRESS [PING-OPTIONS...]: sends three packets that nobody answers.
+three()
+{
+	local ns=$1 address=$2
+
+	shift 2
+	ip netns exec "$ns" ping -q -n -c 3 -i 0.05 -W 1 "$@" "$address" >/dev/null 2>&1
+}
+
+drop_test()
+{
+	defer reset_gateways
+	: >"$trace/trace"
+}
+
+no_metadata()
+{
+	drop_test
+	ip -n "$gwa" link add ipsec type xfrm external
+	ip -n "$gwa" link set ipsec up
+	ip -n "$gwa" addr add 10.1.0.1/24 dev ipsec
+	three "$gwa" 10.1.0.2
+	dropped_for TUNNEL_TXINFO
+}
+
+no_policy()
+{
+	drop_test
+	device a "$1" 5
+	three "$gwa" 10.1.0.2
+	dropped_for XFRM_POLICY
+}
+
+blocked()
+{
+	drop_test
+	device a "$1" 5
+	ip -n "$gwa" xfrm policy add src 10.1.0.0/24 dst 10.1.0.0/24 dir out if_id 5 action block
+	three "$gwa" 10.1.0.2
+	dropped_for XFRM_POLICY
+}
+
+too_big()
+{
+	drop_test
+	device a "$1" 5
+	device b "$1" 5
+	tunnel id=5
+	# The sender is told, and would send no more; probing sends all the same.
+	three "$gwa" 10.1.0.2 -M probe -s 1460
+	dropped_for PKT_TOO_BIG
+}
+
+no_route()
+{
+	drop_test
+	device a static 5
+	# Redirected to the device, a packet comes without a route, and no route leads through the device
+	# to its destination. (IPv4 would take the destination to be on the link.)
+	tc -n "$gwa" qdisc add dev under clsact
+	tc -n "$gwa" filter add dev under ingress protocol ipv6 prio 1 matchall \
+		action mirred egress redirect dev ipsec
+	ip -n "$gwb" route add 2001:db8:ffff::/64 via "${under6[a]}" dev under
+	three "$gwb" 2001:db8:ffff::1
+	tc -n "$gwa" qdisc del dev under clsact
+	dropped_for IP_OUTNOROUTES
+}
+
+neither_ipv4_nor_ipv6()
+{
+	drop_test
+	device a static 5
+	inside "$gwa" python3 -c '
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+for i in range(3):
+    s.sendto(b"x" * 64, ("ipsec", 0x88b5))'
+	dropped_for UNHANDLED_PROTO
+}
+
+loop()
+{
+	drop_test
+	# The outer packets take a route that leads to the device itself.
+	device a static 5 dev=
+	tunnel id=5 a=10.1.0.1 b=198.51.100.2
+	ip -n "$gwa" route add 198.51.100.2 dev ipsec
+	three "$gwa" 10.1.0.2
+	dropped_for RECURSION_LIMIT
+}
+
+setup_gateways
+trace_start
+trap 'trace_stop; cleanup_test' EXIT
+
+for kind in static external; do
+	subtest "no_policy_$kind" no_policy $kind
+	subtest "blocked_$kind" blocked $kind
+	subtest "too_big_$kind" too_big $kind
+done
+subtest no_metadata no_metadata
+subtest no_route no_route
+subtest neither_ipv4_nor_ipv6 neither_ipv4_nor_ipv6
+subtest loop loop
+
+finish

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that read and write the metadata of an external device's packets. The packet's mark is
+ * how they talk to the test.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+struct bpf_xfrm_info___local {
+	__u32 if_id;
+	int link;
+} __attribute__((preserve_access_index));
+
+int bpf_skb_set_xfrm_info(struct __sk_buff *skb, const struct bpf_xfrm_info___local *from) __ksym;
+int bpf_skb_get_xfrm_info(struct __sk_buff *skb, struct bpf_xfrm_info___local *to) __ksym;
+
+/* What a packet without metadata is marked with. */
+#define NO_METADATA 0xdead
+
+SEC("tc")
+int mark_is_if_id(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = {};
+
+	skb->mark = bpf_skb_get_xfrm_info(skb, &info) ? NO_METADATA : info.if_id;
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int mark_is_link(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = {};
+
+	skb->mark = bpf_skb_get_xfrm_info(skb, &info) ? NO_METADATA : info.link;
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int if_id_is_mark(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = { .if_id = skb->mark };
+
+	return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* The mark holds the if_id in its low byte and the link in the others. */
+SEC("tc")
+int if_id_and_link_are_mark(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = { .if_id = skb->mark & 0xff, .link = skb->mark >> 8 };
+
+	return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* Metadata that is there can't be set again. */
+SEC("tc")
+int set_twice(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = { .if_id = 5 };
+
+	if (bpf_skb_set_xfrm_info(skb, &info))
+		return TC_ACT_SHOT;
+	info.if_id = 6;
+	return bpf_skb_set_xfrm_info(skb, &info) == -22 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int send_back(struct __sk_buff *skb)
+{
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,257 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The metadata of an external device's packets, read and written by BPF programs. Skipped as long as
+# the driver has no functions for them.
+#
+#	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
+#	  if_id 5, 6                            if_id 5, 6
+
+. "$(dirname "$0")/lib.sh"
+
+program=$tmp/metadata.bpf.o
+
+# attach NS ingress|egress PROGRAM [DEVICE]
+attach()
+{
+	tc -n "$1" qdisc add dev "${4:-ipsec}" clsact 2>/dev/null
+	tc -n "$1" filter add dev "${4:-ipsec}" "$2" bpf direct-action obj "$program" program "$3"
+}
+
+# count_marks NS MARK...: counts what comes in with these marks, under counters of that name.
+count_marks()
+{
+	local ns=$1 mark
+	shift
+
+	defer inside "$ns" nft flush ruleset
+	{
+		echo 'table inet marks {'
+		printf 'counter mark%s {}\n' "$@"
+		echo 'chain pre { type filter hook prerouting priority 0;'
+		for mark in "$@"; do
+			echo "meta mark $mark counter name mark$mark"
+		done
+		printf '}\n}\n'
+	} | inside "$ns" nft -f -
+}
+
+marked()
+{
+	inside "$1" nft -j list counter inet marks "mark$2" |
+		jq '.nftables[] | select(.counter) | .counter.packets'
+}
+
+# Both connections on both gateways, the second one with inner addresses of its own.
+two_connections()
+{
+	defer reset_gateways
+	device a external 5
+	device b external 5
+	tunnel id=5 n=1
+	tunnel id=6 n=2
+	ip -n "$gwa" -batch - <<-END
+		addr add 10.2.0.1/32 dev ipsec
+		route add 10.2.0.2 dev ipsec src 10.2.0.1 encap xfrm if_id 6
+	END
+	ip -n "$gwb" -batch - <<-END
+		addr add 10.2.0.2/32 dev ipsec
+		route add 10.2.0.1 dev ipsec src 10.2.0.2 encap xfrm if_id 6
+	END
+}
+
+receive_if_id()
+{
+	two_connections
+	check attach "$gwb" ingress mark_is_if_id -- 'the program is not accepted'
+	count_marks "$gwb" 5 6 57005
+	check reach "$gwa" 10.1.0.2 3 -- 'if_id 5 is not answered'
+	check reach "$gwa" 10.2.0.2 4 -- 'if_id 6 is not answered'
+	check reach "$gwa" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwb" 5)" 8
+	expect 'packets with if_id 6' "$(marked "$gwb" 6)" 4
+	expect 'packets without metadata' "$(marked "$gwb" 57005)" 0
+}
+
+receive_link()
+{
+	local link
+
+	two_connections
+	link=$(inside "$gwb" cat /sys/class/net/under/ifindex)
+	check attach "$gwb" ingress mark_is_link -- 'the program is not accepted'
+	count_marks "$gwb" "$link"
+	check reach "$gwa" 10.1.0.2 3 -- 'it is not answered'
+	expect 'packets with the link' "$(marked "$gwb" "$link")" 3
+}
+
+# Both layers of a tunnel in a tunnel come through the same device. The link that the inner packet
+# tells must not be the device itself, which an answer could never be sent through.
+receive_link_fault11_nested()
+{
+	local own
+
+	defer reset_gateways
+	defer ip -n "$gwa" link del outer
+	device a static 6 name=outer net=2
+	device a static 5 dev=
+	device b external 5
+	tunnel id=6 n=2
+	tunnel id=5 n=1 a=10.2.0.1 b=10.2.0.2
+	ip -n "$gwb" -batch - <<-END
+		addr add 10.2.0.2/32 dev ipsec
+		route add 10.2.0.1 dev ipsec src 10.2.0.2 encap xfrm if_id 6
+	END
+	own=$(inside "$gwb" cat /sys/class/net/ipsec/ifindex)
+	attach "$gwb" ingress mark_is_link
+	count_marks "$gwb" "$own"
+	inside "$gwa" ping -q -c 3 -i 0.02 -W 1 10.1.0.2 >/dev/null
+	check [ "$(stat "$gwb" ipsec rx_packets)" -eq 6 ] -- 'not both layers arrive'
+	expect "packets whose link is the device's own" "$(marked "$gwb" "$own")" 0
+}
+
+# A static device's packets carry none.
+receive_static()
+{
+	defer reset_gateways
+	device a static 5
+	device b static 5
+	tunnel id=5
+	attach "$gwb" ingress mark_is_if_id
+	count_marks "$gwb" 57005
+	check reach "$gwa" 10.1.0.2 -- 'it is not answered'
+	expect 'packets without metadata' "$(marked "$gwb" 57005)" 3
+}
+
+# The firewall says which connection a packet belongs to, and routes say nothing.
+mark_output()
+{
+	defer inside "$gwa" nft flush ruleset
+	inside "$gwa" nft -f - <<-END
+		table inet output {
+			chain output {
+				type route hook output priority 0;
+				ip daddr 10.1.0.2 meta mark set $1
+				ip6 daddr fd00:1::2 meta mark set $1
+				ip daddr 10.2.0.2 meta mark set $2
+			}
+		}
+	END
+	ip -n "$gwa" -batch - <<-END
+		route replace 10.1.0.2 dev ipsec src 10.1.0.1
+		route replace 10.2.0.2 dev ipsec src 10.2.0.1
+		route replace fd00:1::2 dev ipsec src fd00:1::1
+	END
+}
+
+transmit_if_id()
+{
+	two_connections
+	mark_output 5 6
+	check silent "$gwa" 10.1.0.2 -- 'it is answered without a program'
+	check attach "$gwa" egress if_id_is_mark -- 'the program is not accepted'
+	attach "$gwb" ingress mark_is_if_id
+	count_marks "$gwb" 5 6
+	check reach "$gwa" 10.1.0.2 3 -- 'if_id 5 is not answered'
+	check reach "$gwa" 10.2.0.2 4 -- 'if_id 6 is not answered'
+	check reach "$gwa" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwb" 5)" 8
+	expect 'packets with if_id 6' "$(marked "$gwb" 6)" 4
+}
+
+transmit_link()
+{
+	local link
+
+	two_connections
+	link=$(inside "$gwa" cat /sys/class/net/under/ifindex)
+	mark_output $((link << 8 | 5)) $((link << 8 | 6))
+	attach "$gwa" egress if_id_and_link_are_mark
+	check reach "$gwa" 10.1.0.2 -- 'if_id 5 is not answered'
+	check reach "$gwa" 10.2.0.2 -- 'if_id 6 is not answered'
+	# A VRF without an underlay.
+	defer ip -n "$gwa" link del red
+	ip -n "$gwa" -batch - <<-END
+		link add red type vrf table 101
+		link set red up
+		route add unreachable default vrf red metric 8192
+	END
+	link=$(inside "$gwa" cat /sys/class/net/red/ifindex)
+	inside "$gwa" nft flush ruleset
+	mark_output $((link << 8 | 5)) $((link << 8 | 6))
+	check silent "$gwa" 10.1.0.2 -- 'it is answered with the wrong link'
+}
+
+transmit_set_twice()
+{
+	two_connections
+	mark_output 5 6
+	attach "$gwa" egress set_twice
+	check reach "$gwa" 10.1.0.2 -- 'if_id 5 is not answered'
+}
+
+# The metadata of a packet is its own, also while it waits behind others for other connections.
+transmit_fault6_behind_netem()
+{
+	local i job5 job6
+
+	two_connections
+	mark_output 5 6
+	attach "$gwa" egress if_id_is_mark
+	attach "$gwb" ingress mark_is_if_id
+	count_marks "$gwb" 5 6
+	tc -n "$gwa" qdisc add dev ipsec root netem delay 50ms limit 1000
+	job_start ip netns exec "$gwa" ping -n -q -c 100 -i 0.004 -W 2 10.1.0.2 >"$tmp/ping5"
+	job5=$job
+	job_start ip netns exec "$gwa" ping -n -q -c 100 -i 0.004 -W 2 10.2.0.2 >"$tmp/ping6"
+	job6=$job
+	wait "$job5" "$job6"
+	for i in 5 6; do
+		check grep -q ' 100 received' "$tmp/ping$i" -- \
+			"if_id $i: $(grep -o '[0-9]* received' "$tmp/ping$i")"
+		expect "packets with if_id $i" "$(marked "$gwb" $i)" 100
+	done
+}
+
+# What came in is sent straight back out, by the connection it came through.
+ingress_fault8_redirected_back()
+{
+	two_connections
+	ip -n "$gwa" -batch - <<-END
+		route add 10.1.0.77 dev ipsec src 10.1.0.1 encap xfrm if_id 5
+		route add 10.2.0.77 dev ipsec src 10.2.0.1 encap xfrm if_id 6
+	END
+	ip -n "$gwb" route add 10.1.0.77 dev ipsec encap xfrm if_id 5
+	ip -n "$gwb" route add 10.2.0.77 dev ipsec encap xfrm if_id 6
+	attach "$gwb" ingress send_back
+	attach "$gwa" ingress mark_is_if_id
+	count_marks "$gwa" 5 6
+	inside "$gwa" ping -n -q -c 3 -i 0.02 -W 1 10.1.0.77 >/dev/null
+	inside "$gwa" ping -n -q -c 4 -i 0.02 -W 1 10.2.0.77 >/dev/null
+	expect 'packets received by gwb' "$(stat "$gwb" ipsec rx_packets)" 7
+	expect 'packets sent back by gwb' "$(stat "$gwb" ipsec tx_packets tx_errors)" '7 0'
+	expect 'packets that came back with if_id 5' "$(marked "$gwa" 5)" 3
+	expect 'packets that came back with if_id 6' "$(marked "$gwa" 6)" 4
+}
+
+all='receive_if_id receive_link receive_link_fault11_nested receive_static transmit_if_id
+	transmit_link transmit_set_twice transmit_fault6_behind_netem ingress_fault8_redirected_back'
+
+setup_gateways
+functions=$(bpftool btf dump file "/sys/kernel/btf/$driver_name" 2>/dev/null)
+missing=''
+if [[ $functions != *bpf_skb_get_xfrm_info* ]]; then
+	missing='the driver has no functions for BPF'
+elif ! clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" \
+	-c "$(dirname "$0")/metadata.bpf.c" -o "$program"; then
+	missing='the program can not be built'
+fi
+for name in $all; do
+	if [ -n "$missing" ]; then
+		subtest $name skip "$missing"
+	else
+		subtest $name $name
+	fi
+done
+
+finish

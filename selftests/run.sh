@@ -1,0 +1,270 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the selftests on this machine, which should be a virtual one: they load and unload the driver.
+#
+#	DRIVER=rust|c	our driver (the default) or the kernel's
+#	MODULE=FILE	our module
+#	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:add,dump" are
+#			subtests of it
+#
+# Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver
+# is known to fail are in known-c-failures, and with DRIVER=c exactly those have to fail.
+
+here=$(dirname "$(readlink -e "$0")")
+export DRIVER=${DRIVER:-rust}
+export MODULE=${MODULE:-$here/../out/stock/rust/xfrm_interface_rust.ko}
+export KSFT_NET_DIR=${KSFT_NET_DIR:-/kernel/source/tools/testing/selftests/net}
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+
+# Those that take longest are first, so that all end at about the same time.
+all='pmtu traffic drops netns faults counters vrf tenants regressions gso netlink lwt metadata link
+	kernel-vrf-xfrm module'
+tests=${TESTS:-$all}
+complete=''
+[ -n "${TESTS-}" ] || complete=yes
+unset TESTS
+
+# How long one file may take, in seconds, on a machine that is only emulated.
+limit=${LIMIT:-1200}
+
+# How many run at once.
+jobs=${JOBS:-$(nproc)}
+
+count=0 passed=0 failed=0 skipped=0 known=0
+failures=()
+work=$(mktemp -d)
+trap 'rm -rf "$work"; kill "$log_job" 2>/dev/null' EXIT
+
+declare -A known_failures=() known_seen=()
+if [ "$DRIVER" = c ]; then
+	while IFS= read -r line; do
+		case $line in
+		'' | '#'*) ;;
+		*)
+			name=${line%%  *}
+			known_failures[$name]=${line#"$name"}
+			;;
+		esac
+	done <"$here/known-c-failures"
+fi
+
+# result ok|fail|skip NAME [COMMENT]: counts and prints one result.
+result()
+{
+	local what=$1 name=$2 comment=${3-}
+
+	count=$((count + 1))
+	if [ -n "${known_failures[$name]+set}" ]; then
+		known_seen[$name]=1
+		case $what in
+		fail)
+			known=$((known + 1))
+			echo "not ok $count $name # TODO${known_failures[$name]}"
+			return
+			;;
+		ok)
+			what=fail
+			comment='passes, though known-c-failures lists it'
+			;;
+		esac
+	fi
+	case $what in
+	ok)
+		passed=$((passed + 1))
+		echo "ok $count $name"
+		;;
+	skip)
+		skipped=$((skipped + 1))
+		echo "ok $count $name # SKIP $comment"
+		;;
+	*)
+		failed=$((failed + 1))
+		failures+=("$name")
+		echo "not ok $count $name${comment:+ # $comment}"
+		;;
+	esac
+}
+
+# Complaints in what the kernel has logged since the given line.
+log_complaints()
+{
+	tail -n "+$(($1 + 1))" "$work/log" | grep -E \
+		-e '(^|[] ])WARNING: ' -e '\bBUG\b' -e 'Oops' -e 'general protection' -e 'KASAN' -e 'UBSAN' \
+		-e 'refcount_t' -e 'ref_tracker' -e 'possible (recursive|circular|irq)' -e 'possible deadlock' \
+		-e 'suspicious RCU' -e 'inconsistent lock' -e 'unregister_netdevice: waiting' \
+		-e 'sleeping function' -e 'memory leak' -e 'unreferenced object' -e 'rcu.*stall' \
+		-e 'Kernel panic' -e 'kernel NULL pointer' -e 'soft lockup' -e 'hung_task|blocked for more' |
+		grep -v -e 'Unprivileged eBPF' -e 'Spectre'
+}
+
+log_lines()
+{
+	wc -l <"$work/log"
+}
+
+# run_file ENTRY: runs one test and prints its lines, each after the test's name and a tab, so that
+# those of several tests can be told apart. The last line is its exit code.
+run_file()
+{
+	local name=${1%%:*} subtests='' file start=$SECONDS
+
+	[ "$name" = "$1" ] || subtests=${1#*:}
+	name=${name%.sh}
+	name=${name%.py}
+	for file in "$here/$name.sh" "$here/$name.py" ''; do
+		[ ! -x "$file" ] || break
+	done
+	if [ -z "$file" ]; then
+		printf '%s\tmissing\n' "$name"
+		return
+	fi
+	SUBTESTS=$subtests timeout -k 10 "$limit" "$file" </dev/null 2>&1 | sed -u "s/^/$name\t/"
+	printf '%s\tended %s %s\n' "$name" "${PIPESTATUS[0]}" $((SECONDS - start))
+}
+
+# Reads what run_file prints, counts, and prints it again with the names of files in one place.
+results()
+{
+	local name line what comment
+	local -A seen=()
+
+	while IFS=$'\t' read -r name line; do
+		case $line in
+		'ok '[0-9]* | 'not ok '[0-9]*)
+			seen[$name]=1
+			what=ok
+			[ "${line#not }" = "$line" ] || what=fail
+			line=${line#*ok }
+			line=${line#* }
+			line=${line#"$name".}
+			comment=''
+			case $line in
+			*' # SKIP'*)
+				what=skip
+				comment=${line#*'# SKIP'}
+				comment=${comment# }
+				;;
+			*' # '*) comment=${line#*' # '} ;;
+			esac
+			result "$what" "$name: ${line%%' #'*}" "$comment"
+			;;
+		'TAP version'* | '1..'* | '# Totals'*) ;;
+		missing) result fail "$name: exists" ;;
+		'ended '*)
+			read -r _ what comment <<<"$line"
+			case $what in
+			0 | 1 | 4)
+				[ -n "${seen[$name]-}" ] || result fail "$name: has results" "exit code $what"
+				;;
+			124) result fail "$name: ends" "not within $limit seconds" ;;
+			*) result fail "$name: ends" "exit code $what" ;;
+			esac
+			if log_complaints "$reported" >"$work/complaints"; then
+				reported=$(log_lines)
+				echo "# the kernel complained, before the end of $name:"
+				sed 's/^/#   /' "$work/complaints" | head -n 40
+			fi
+			echo "# $name took $comment s"
+			;;
+		'#'*) echo "# $name${line#\#}" ;;
+		*) echo "# $name: $line" ;;
+		esac
+	done
+}
+reported=0
+
+echo 'TAP version 13'
+dmesg >"$work/log.boot"
+dmesg --follow --nopager >"$work/log" 2>/dev/null &
+log_job=$!
+
+# shellcheck disable=SC2016
+if bash -c '. "$1/lib.sh" >/dev/null; driver_loaded' - "$here" 2>"$work/load"; then
+	result ok 'run: driver loads'
+else
+	sed 's/^/# /' "$work/load"
+	dmesg | tail -n 5 | sed 's/^/# /'
+	result fail 'run: driver loads'
+	echo "1..$count"
+	echo "$passed passed, $failed failed"
+	exit 1
+fi
+echo "# kernel $(uname -r), driver $DRIVER"
+
+# Most tests wait more than they compute, and each has namespaces of its own, so several run at once;
+# but not beside one that unloads the driver, or that sees what others make it drop.
+together='' alone=''
+for entry in $tests; do
+	case $entry in
+	module* | drops*) alone+=" $entry" ;;
+	*) together+=" $entry" ;;
+	esac
+done
+export here limit
+export -f run_file
+results < <(
+	in_parallel()
+	{
+		local at_once=$1
+		shift
+		[ $# -eq 0 ] || printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' bash -c 'run_file "$1"' - '{}'
+	}
+	# shellcheck disable=SC2086
+	in_parallel "$jobs" $together
+	# shellcheck disable=SC2086
+	in_parallel 1 $alone
+)
+
+# A name that no subtest has is a slip of the pen, or a test that has stopped half-way.
+if [ -n "$complete" ]; then
+	for name in "${!known_failures[@]}"; do
+		[ -n "${known_seen[$name]-}" ] || result fail "run: $name was run" 'known-c-failures lists it'
+	done
+fi
+
+# Nothing may hold the module once the tests have cleaned up behind themselves; what a namespace
+# holds goes when its work queue has run.
+unloaded()
+{
+	local i name=xfrm_interface_rust
+
+	[ "$DRIVER" = rust ] || name=xfrm_interface
+	for ((i = 0; i < 100; i++)); do
+		[ -d "/sys/module/$name" ] || return 0
+		rmmod "$name" 2>"$work/unload" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+if unloaded; then
+	result ok 'run: driver unloads'
+else
+	sed 's/^/# /' "$work/unload"
+	result fail 'run: driver unloads'
+fi
+
+if [ -w /sys/kernel/debug/kmemleak ]; then
+	# A leak is one that a second scan still sees.
+	echo scan >/sys/kernel/debug/kmemleak
+	sleep 5
+	echo scan >/sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak >>"$work/log"
+fi
+sleep 0.5
+if log_complaints 0 >"$work/complaints"; then
+	sed 's/^/# /' "$work/complaints" | head -n 60
+	result fail 'run: kernel log is clean'
+else
+	result ok 'run: kernel log is clean'
+fi
+
+echo "1..$count"
+[ "$known" -eq 0 ] || echo "# $known failed as it is known of the C driver"
+for name in "${failures[@]}"; do
+	echo "# failed: $name"
+done
+tail=''
+[ "$skipped" -eq 0 ] || tail=", $skipped skipped"
+echo "$passed passed, $failed failed$tail"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the selftests with the kernel's C driver and with ours, on the same machine, and prints the
+# results beside each other: a row for each behaviour, a column for each driver. The C driver has to
+# fail exactly what known-c-failures lists, which says why.
+#
+# Takes the same environment as run.sh. The last line counts the results of both runs.
+
+here=$(dirname "$(readlink -e "$0")")
+results=${RESULTS:-/results}
+failed=0
+
+for driver in c rust; do
+	echo "# === selftests with the $driver driver"
+	# The last line of each run would read as that of the whole.
+	DRIVER=$driver "$here/run.sh" | tee "$results/$driver.tap" |
+		sed -u 's/^\([0-9]* passed, .*\)/# \1/'
+	[ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+done
+
+echo
+awk '
+	function row(line) {
+		name = line
+		sub(/^(not )?ok [0-9]+ /, "", name)
+		comment = ""
+		if ((at = index(name, " # ")) > 0) {
+			comment = substr(name, at + 3)
+			name = substr(name, 1, at - 1)
+		}
+		if (comment ~ /^SKIP/) return "skipped"
+		if (comment ~ /^TODO/) { sub(/^TODO */, "", comment); why[name] = comment; return "fails" }
+		return line ~ /^not/ ? "FAILS" : "passes"
+	}
+	/^(not )?ok [0-9]/ {
+		result = row($0)
+		if (FNR == NR) c[name] = result
+		else ours[name] = result
+		if (!(name in seen)) { seen[name] = 1; order[++rows] = name }
+	}
+	END {
+		printf "%-64s %-8s %-8s %s\n", "behaviour", "C", "ours", "why C fails"
+		for (i = 1; i <= rows; i++) {
+			name = order[i]
+			printf "%-64s %-8s %-8s %s\n", name, name in c ? c[name] : "-",
+				name in ours ? ours[name] : "-", why[name]
+		}
+	}
+' "$results/c.tap" "$results/rust.tap"
+
+echo
+awk '
+	/^[0-9]+ passed, / { passed += $1; failed += $3; if ($5) skipped += $5; runs++ }
+	END {
+		if (runs != 2) failed++
+		printf "%d passed, %d failed", passed, failed
+		if (skipped) printf ", %d skipped", skipped
+		print ""
+		exit failed > 0
+	}
+' "$results/c.tap" "$results/rust.tap" || failed=1
+exit "$failed"
