@@ -64,7 +64,7 @@ check 'no unsafe code in rust/xfrmi' no_unsafe
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 # One by one: together they take more memory than there is.
 check shellcheck inside 'for file in scripts/*.sh selftests/*.sh .ci/run; do shellcheck "$file"; done'
-check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,ser,ons,thead'
+check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead'
 check 'SPDX lines' spdx
 chown -R --reference="$top" "$top/out"
 exit "$failed"
