@@ -78,11 +78,12 @@ unsafe impl<const N: usize> Sync for Policy<N> {}
 impl<const N: usize> Policy<N> {
     /// A policy, the rule for attribute 0 first.
     pub(crate) const fn new(rules: [Rule; N]) -> Self {
+        const { assert!(N > 0) };
         Self(rules)
     }
 
-    pub(super) const fn as_raw(&self) -> *const bindings::nla_policy {
-        self.0.as_ptr().cast()
+    pub(super) const fn rules(&self) -> &[Rule] {
+        &self.0
     }
 }
 
@@ -123,50 +124,63 @@ impl<'a> Attr<'a> {
     }
 }
 
-/// The attributes 0 to `N - 1` of a request, those that are there.
-pub(crate) struct Attrs<'a, const N: usize> {
-    table: [*mut bindings::nlattr; N],
+/// Room for the attributes 0 to `N - 1` of a request.
+pub(crate) struct Table<'a, const N: usize> {
+    attrs: [*mut bindings::nlattr; N],
     _request: PhantomData<&'a bindings::nlattr>,
 }
 
-impl<'a, const N: usize> Attrs<'a, N> {
-    /// # Safety
-    ///
-    /// `table` is null or to `N` pointers, each null or to an attribute that lives for `'a`.
-    pub(super) unsafe fn from_raw(table: *const *mut bindings::nlattr) -> Self {
-        Self {
-            table: if table.is_null() {
-                [core::ptr::null_mut(); N]
-            } else {
-                // SAFETY: The contract of this function.
-                unsafe { *table.cast() }
-            },
-            _request: PhantomData,
-        }
-    }
-
+impl<'a, const N: usize> Table<'a, N> {
     /// The attributes nested in `nest`, checked strictly against `policy`.
     pub(crate) fn parse_nested(
         nest: Attr<'a>,
         policy: &'static Policy<N>,
         ack: &mut ExtAck<'_>,
     ) -> Result<Self> {
-        let mut table = [core::ptr::null_mut(); N];
-        // SAFETY: `table` has room for the attributes 0 to N - 1, and `policy` as many rules.
+        let mut attrs = [core::ptr::null_mut(); N];
+        // SAFETY: There is room for the attributes 0 to N - 1, and as many rules.
         to_result(unsafe {
             bindings::net_helper_nla_parse_nested(
-                table.as_mut_ptr(),
+                attrs.as_mut_ptr(),
                 // CAST: Tables have a handful of entries.
                 N as c_int - 1,
                 nest.as_raw(),
-                policy.as_raw(),
+                policy.rules().as_ptr().cast(),
                 ack.as_raw(),
             )
         })?;
         Ok(Self {
-            table,
+            attrs,
             _request: PhantomData,
         })
+    }
+
+    /// Those that are there.
+    pub(crate) fn attrs(&self) -> Attrs<'_> {
+        // SAFETY: By what the kernel parsed.
+        unsafe { Attrs::from_raw(self.attrs.as_ptr(), N) }
+    }
+}
+
+/// The attributes of a request, those that are there.
+pub(crate) struct Attrs<'a> {
+    table: &'a [*mut bindings::nlattr],
+}
+
+impl<'a> Attrs<'a> {
+    /// # Safety
+    ///
+    /// `table` is null or to `len` pointers, each null or to an attribute; they and the attributes
+    /// live unchanged for `'a`.
+    pub(super) unsafe fn from_raw(table: *const *mut bindings::nlattr, len: usize) -> Self {
+        Self {
+            table: if table.is_null() {
+                &[]
+            } else {
+                // SAFETY: The contract of this function.
+                unsafe { core::slice::from_raw_parts(table, len) }
+            },
+        }
     }
 
     /// The attribute `kind`, if the request has it.

@@ -22,7 +22,8 @@ use crate::{
             Attrs,
             ExtAck,
             Message,
-            Policy, //
+            Policy,
+            Rule, //
         },
         skb::SkBuff, //
     }, //
@@ -142,13 +143,10 @@ pub(crate) trait Link: Sized + Send + Sync + 'static {
     fn transmit(dev: &Device<Self>, skb: SkBuff, rcu: &rcu::Guard);
 }
 
-/// The number of attributes that [`Kind`] can take, attribute 0 included.
-pub(crate) const MAX_ATTRS: usize = bindings::__IFLA_XFRM_MAX as usize;
-
 /// A request to create a device.
 pub(crate) struct NewLink<'a> {
     /// The attributes in `IFLA_INFO_DATA`.
-    pub(crate) attrs: Attrs<'a, MAX_ATTRS>,
+    pub(crate) attrs: Attrs<'a>,
     /// The namespace to send to and receive from: `IFLA_LINK_NETNSID`, else the device's own.
     pub(crate) link_net: &'a Net,
 }
@@ -156,7 +154,7 @@ pub(crate) struct NewLink<'a> {
 /// A request to change a device.
 pub(crate) struct ChangeLink<'a> {
     /// The attributes in `IFLA_INFO_DATA`.
-    pub(crate) attrs: Attrs<'a, MAX_ATTRS>,
+    pub(crate) attrs: Attrs<'a>,
     /// Whether the sender has `CAP_NET_ADMIN` in the link namespace.
     pub(crate) link_net_capable: bool,
 }
@@ -321,7 +319,7 @@ impl<T: Link> PerNet for Devices<T> {
 pub(crate) struct Kind<T: Link> {
     netdev_ops: bindings::net_device_ops,
     link_ops: Opaque<bindings::rtnl_link_ops>,
-    policy: &'static Policy<MAX_ATTRS>,
+    rules: &'static [Rule],
     namespaces: PerNetSlot<Devices<T>>,
     taken: AtomicBool,
 }
@@ -332,11 +330,11 @@ unsafe impl<T: Link> Sync for Kind<T> {}
 
 impl<T: Link> Kind<T> {
     /// A kind that is not registered yet. `policy` is for the attributes in `IFLA_INFO_DATA`.
-    pub(crate) const fn new(policy: &'static Policy<MAX_ATTRS>) -> Self {
+    pub(crate) const fn new<const N: usize>(policy: &'static Policy<N>) -> Self {
         Self {
             netdev_ops: Trampolines::<T>::OPS,
             link_ops: Opaque::uninit(),
-            policy,
+            rules: policy.rules(),
             namespaces: PerNetSlot::new(),
             taken: AtomicBool::new(false),
         }
@@ -360,8 +358,9 @@ impl<T: Link> Kind<T> {
         }
         let ops = bindings::rtnl_link_ops {
             kind: T::NAME.as_char_ptr(),
-            maxtype: MAX_ATTRS as c_uint - 1,
-            policy: self.policy.as_raw(),
+            // CAST: Policies have a handful of rules.
+            maxtype: self.rules.len() as c_uint - 1,
+            policy: self.rules.as_ptr().cast(),
             priv_size: size_of::<Private<T>>(),
             setup: Some(Self::setup),
             newlink: Some(Self::newlink),
@@ -427,7 +426,7 @@ impl<T: Link> Kind<T> {
                 link_net = bindings::net_helper_dev_net(dev);
             }
             let request = NewLink {
-                attrs: Attrs::from_raw((*params).data),
+                attrs: Attrs::from_raw((*params).data, T::kind().rules.len()),
                 link_net: Net::from_raw(link_net),
             };
             (request, ExtAck::from_raw(extack), Rtnl::assume())
@@ -469,7 +468,7 @@ impl<T: Link> Kind<T> {
         let (dev, attrs, mut ack, rtnl) = unsafe {
             (
                 Device::<T>::from_raw(dev),
-                Attrs::from_raw(data),
+                Attrs::from_raw(data, T::kind().rules.len()),
                 ExtAck::from_raw(extack),
                 Rtnl::assume(),
             )

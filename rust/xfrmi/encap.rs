@@ -10,11 +10,11 @@ use crate::{
         netlink::{
             attr_size,
             Attr,
-            Attrs,
             ExtAck,
             Message,
             Policy,
-            Rule, //
+            Rule,
+            Table, //
         }, //
     }, //
 };
@@ -33,7 +33,8 @@ impl XfrmEncap for Encap {
     const SIZE: usize = attr_size(4) + attr_size(4);
 
     fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<XfrmInfo> {
-        let attrs = Attrs::parse_nested(encap, &POLICY, ack)?;
+        let table = Table::parse_nested(encap, &POLICY, ack)?;
+        let attrs = table.attrs();
         let Some(if_id) = attrs.get(bindings::LWT_XFRM_IF_ID) else {
             return Err(ack.missing(Some(encap), bindings::LWT_XFRM_IF_ID, c"if_id must be set"));
         };

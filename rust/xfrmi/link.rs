@@ -34,8 +34,7 @@ use crate::{
             Kind,
             Link,
             NewLink,
-            Rtnl,
-            MAX_ATTRS, //
+            Rtnl, //
         },
         skb::SkBuff, //
     }, //
@@ -72,9 +71,11 @@ pub(crate) struct Interface {
     link: c_int,
 }
 
+const ATTRS: usize = bindings::__IFLA_XFRM_MAX as usize;
+
 static KIND: Kind<Interface> = Kind::new(&POLICY);
 
-static POLICY: Policy<MAX_ATTRS> = Policy::new([
+static POLICY: Policy<ATTRS> = Policy::new([
     // CAST: The attribute's number is small.
     Rule::strict_from(bindings::IFLA_XFRM_COLLECT_METADATA as u16),
     Rule::u32(),
@@ -90,7 +91,7 @@ struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    fn of(attrs: &Attrs<'a, MAX_ATTRS>) -> Result<Self> {
+    fn of(attrs: &Attrs<'a>) -> Result<Self> {
         let number = |kind| -> Result<Option<(Attr<'a>, u32)>> {
             let Some(attr) = attrs.get(kind) else {
                 return Ok(None);
