@@ -18,8 +18,8 @@ export KSFT_NET_DIR=${KSFT_NET_DIR:-/kernel/source/tools/testing/selftests/net}
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
 # Those that take longest are first, so that all end at about the same time.
-all='pmtu traffic drops netns faults counters vrf tenants regressions gso netlink lwt metadata link
-	kernel-vrf-xfrm module'
+all='pmtu traffic drops netns faults counters ike-strongswan vrf tenants regressions ike-libreswan gso
+	netlink lwt metadata link networkd kernel-vrf-xfrm module'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
