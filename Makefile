@@ -3,7 +3,7 @@
 # What a user does with this tree; `make help` lists it. The kernel's own rules are in Kbuild.
 
 KDIR ?=
-DRIVER ?= rust
+DRIVER ?= both
 export DRIVER TESTS V
 
 scripts := $(CURDIR)/scripts
@@ -16,7 +16,7 @@ vm := $(scripts)/vm.sh
 demo: modules
 	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
 
-## test: every selftest, in a VM (DRIVER=c: the C driver, DRIVER=both: side by side; TESTS="lwt pmtu": some)
+## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu": some)
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules
@@ -59,4 +59,4 @@ distclean: clean
 .PHONY: help
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r verb what; do printf '  make %-10s %s\n' "$$verb" "$$what"; done
+		while IFS='|' read -r verb what; do printf '  make %-11s %s\n' "$$verb" "$$what"; done
