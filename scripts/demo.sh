@@ -258,9 +258,10 @@ listening() { contains ':0007 00000000:0000 0A' "/proc/$1/net/tcp"; }
 
 # --- what is on the wire --------------------------------------------------------------------------
 
-# One capture, from before the first packet to after the last.
+# One capture, from before the first packet to after the last. The length that is kept of each packet
+# decides how many the buffer takes.
 start_capture() {
-	start gw-a tcpdump -i wan -s 0 -U --immediate-mode -Z root -w "$work/wire" 2>"$work/tcpdump"
+	start gw-a tcpdump -i wan -s 2048 -B 8192 -U --immediate-mode -Z root -w "$work/wire" 2>"$work/tcpdump"
 	capture=$started
 	wait_until 10 contains 'listening on' "$work/tcpdump" || die "tcpdump does not start: $(cat "$work/tcpdump")"
 }

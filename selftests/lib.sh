@@ -459,7 +459,7 @@ capture()
 {
 	capture_file=$tmp/capture.$1.$2
 	if [ ! -e "$capture_file" ]; then
-		job_start ip netns exec "$1" tcpdump -Z root --immediate-mode -l -t -n -i "$2" \
+		job_start ip netns exec "$1" tcpdump -s 512 -B 4096 -Z root --immediate-mode -l -t -n -i "$2" \
 			>"$capture_file" 2>"$capture_file.log"
 		slowwait 20 grep -q 'listening on' "$capture_file.log" >/dev/null
 	fi
