@@ -22,6 +22,13 @@ runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 test: modules
 	@$(vm) --timeout 3000 -- bash /src/selftests/$(runner)
 
+## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak)
+.PHONY: test-debug
+test-debug:
+	@$(scripts)/build.sh debug
+	@DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 7200 -- \
+		env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+
 ## vm: a shell in the VM, with the module loaded
 .PHONY: vm
 vm: modules

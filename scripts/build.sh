@@ -20,6 +20,7 @@ mkdir -p "$top/out/$kernel"
 make=(make -C /kernel/tree M=/src MO=/src/out/"$kernel" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
+debug) make+=(LLVM=-19) ;;
 *) die "build.sh: unknown kernel $kernel" ;;
 esac
 

@@ -4,6 +4,8 @@
 # The kernels, each with a build tree that modules can be built against.
 #
 #   kernel.sh stock     Debian's own cloud-amd64 kernel
+#   kernel.sh debug     the same source, made with clang in a lean configuration that finds mistakes:
+#                       KASAN, lockdep, kmemleak, reference trackers; see debug.config
 #
 # Prints the options for "sandbox.sh run" that show the kernel inside: its source at
 # /kernel/source, a build tree at /kernel/tree, modules and vmlinuz below /usr/lib/modules.
@@ -124,6 +126,44 @@ build_stock() {
 		"$(declare -f prepare_inside); prepare_inside $release"
 }
 
+# compile_inside FRAGMENT...: a kernel whose configuration is that of the fragments and nothing else.
+compile_inside() {
+	local release
+	make=(make -C /kernel/source O=/kernel/tree LLVM=-19 -j"$(nproc)")
+	mount --bind /cache/tree /kernel/tree
+	cat "$@" >/tmp/fragments
+	"${make[@]}" KCONFIG_ALLCONFIG=/tmp/fragments allnoconfig
+	# An option that is not what was asked for has lost a dependency, and the tests would test less.
+	if grep '^CONFIG' /tmp/fragments | grep -vxF -f /kernel/tree/.config; then
+		echo 'error: not as configured: the lines above'
+		return 1
+	fi
+	"${make[@]}" rustavailable
+	"${make[@]}" bzImage modules
+	release=$(cat /kernel/tree/include/config/kernel.release)
+	mkdir -p /tmp/root
+	"${make[@]}" INSTALL_MOD_PATH=/tmp/root INSTALL_MOD_STRIP=1 modules_install
+	mv /tmp/root/lib/modules /cache/lib
+	cp /kernel/tree/arch/x86/boot/bzImage /cache/lib/"$release"/vmlinuz
+	rm -f /cache/lib/"$release"/build /cache/lib/"$release"/source
+	# Building modules takes headers, metadata and vmlinux, not the objects.
+	find /kernel/tree \( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '*.o.cmd' \) \
+		-not -path '*/scripts/*' -not -path '*/tools/*' -not -name module-common.o -delete
+	rm -f /kernel/tree/vmlinux.unstripped /kernel/tree/arch/x86/boot/compressed/vmlinux*
+}
+
+build_debug() {
+	mkdir "$1/tree"
+	step "kernel $version with debugging: compiling (10 to 20 minutes)" \
+		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
+		"$(declare -f compile_inside); compile_inside /src/scripts/lean.config /src/scripts/debug.config"
+}
+
+debug_key() {
+	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/debug.config" \
+		"$(declare -f build_source build_debug compile_inside)"
+}
+
 # The options for "sandbox.sh run" that show the kernel KIND inside.
 show() {
 	local kind=$1 tree
@@ -135,6 +175,6 @@ show() {
 }
 
 case ${1-} in
-stock) become_root "$0" "$@"; show "$1" ;;
-*) die "usage: kernel.sh stock" ;;
+stock | debug) become_root "$0" "$@"; show "$1" ;;
+*) die "usage: kernel.sh stock | debug" ;;
 esac
