@@ -18,8 +18,9 @@ export KSFT_NET_DIR=${KSFT_NET_DIR:-/kernel/source/tools/testing/selftests/net}
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
 # Those that take longest are first, so that all end at about the same time.
-all='pmtu traffic drops netns faults counters ike-strongswan vrf tenants regressions ike-libreswan gso
-	netlink lwt metadata link networkd kernel-xfrm-info kernel-link-netns kernel-vrf-xfrm module'
+all='kernel-xfrm-state kernel-xfrm-policy pmtu traffic drops netns faults counters ike-strongswan vrf tenants
+	regressions ike-libreswan gso netlink lwt metadata link networkd kernel-xfrm-info kernel-link-netns
+	kernel-vrf-xfrm kernel-rtnetlink module'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
