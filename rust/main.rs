@@ -25,6 +25,10 @@ use crate::{
         Family, //
     },
     xfrmi::{
+        caches::{
+            self,
+            CachesRegistration, //
+        },
         encap::Encap,
         link::Interface,
         receive::Input,
@@ -78,6 +82,7 @@ struct XfrmInterface {
     ah: ProtocolRegistration<Input>,
     #[pin]
     esp: ProtocolRegistration<Input>,
+    caches: CachesRegistration,
     namespaces: rtnl::Namespaces<Interface>,
     _barrier: rcu::Barrier,
 }
@@ -90,6 +95,7 @@ impl kernel::InPlaceModule for XfrmInterface {
             try_pin_init!(Self {
                 _barrier: rcu::Barrier,
                 namespaces: Interface::kind().register_namespaces()?,
+                caches: caches::register()?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),

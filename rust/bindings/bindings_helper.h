@@ -11,6 +11,7 @@
 #include <linux/rhashtable.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <linux/timer.h>
 #include <net/dst.h>
 #include <net/dst_metadata.h>
 #include <net/gso.h>

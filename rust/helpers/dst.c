@@ -11,6 +11,12 @@ void net_helper_dst_hold(struct dst_entry *dst)
 	dst_hold(dst);
 }
 
+/* For dsts without a cookie: IPv4 routes, and bundles. */
+bool net_helper_dst_check(struct dst_entry *dst)
+{
+	return dst_check(dst, 0);
+}
+
 u32 net_helper_dst_mtu(const struct dst_entry *dst)
 {
 	return dst_mtu(dst);
@@ -21,10 +27,18 @@ struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
 	return dst_dev_rcu(dst);
 }
 
-/* 0 if the packet was sent or will be: congestion is not an error. */
-int net_helper_dst_output(struct net *net, struct sk_buff *skb)
+/*
+ * Takes over the packet and the reference to dst, under RCU. Returns 0 if the packet was sent or
+ * will be: congestion is not an error.
+ */
+int net_helper_dst_output(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
 {
-	int err = dst_output(net, skb_to_full_sk(skb), skb);
+	int err;
+
+	skb_dst_drop(skb);
+	skb_dst_set(skb, dst);
+	skb->dev = dst_dev_rcu(dst);
+	err = dst_output(net, skb_to_full_sk(skb), skb);
 
 	return net_xmit_eval(err);
 }

@@ -70,6 +70,11 @@ NET_HELPER_DEV_STATS_INC(tx_aborted_errors)
 NET_HELPER_DEV_STATS_INC(tx_carrier_errors)
 NET_HELPER_DEV_STATS_INC(collisions)
 
+unsigned int net_helper_ll_reserved_space(const struct net_device *dev)
+{
+	return LL_RESERVED_SPACE(dev);
+}
+
 void net_helper_netdev_warn_ratelimited(struct net_device *dev, const char *text)
 {
 	if (net_ratelimit())

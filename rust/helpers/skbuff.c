@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/ipv6.h>
+#include <linux/security.h>
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/ip_tunnels.h>
@@ -17,11 +18,6 @@ int net_helper_pskb_inet_may_pull(struct sk_buff *skb)
 unsigned int net_helper_skb_headlen(const struct sk_buff *skb)
 {
 	return skb_headlen(skb);
-}
-
-bool net_helper_skb_is_gso(const struct sk_buff *skb)
-{
-	return skb_is_gso(skb);
 }
 
 /* What no packet takes along from one side of a tunnel device to the other. */
@@ -63,6 +59,15 @@ int net_helper_inet6_sdif(const struct sk_buff *skb)
 u32 net_helper_skb_mark(const struct sk_buff *skb)
 {
 	return skb->mark;
+}
+
+/* What a security module calls the flow of the packet. */
+u32 net_helper_skb_secid(struct sk_buff *skb)
+{
+	struct flowi_common flow = {};
+
+	security_skb_classify_flow(skb, &flow);
+	return flow.flowic_secid;
 }
 
 u8 net_helper_ip_protocol(const struct sk_buff *skb)

@@ -111,6 +111,30 @@ impl NetDevice {
         unsafe { bindings::net_helper_l3mdev_master_ifindex_rcu(self.as_raw()) }
     }
 
+    /// The room in bytes to leave before packets for the headers of the device (`LL_RESERVED_SPACE()`).
+    pub(crate) fn reserved_space(&self) -> u16 {
+        // SAFETY: The device is live.
+        let space = unsafe { bindings::net_helper_ll_reserved_space(self.as_raw()) };
+        u16::try_from(space).unwrap_or(u16::MAX)
+    }
+
+    /// Asks whoever makes packets for the device to leave so many bytes before and behind them, if
+    /// that is more than before: up to 512, as for other tunnel devices.
+    pub(crate) fn ask_for_room(&self, head: u16, tail: u16) {
+        // SAFETY: The device is live; others read the fields while they are written.
+        unsafe {
+            for (room, needed) in [
+                (head, &raw mut (*self.as_raw()).needed_headroom),
+                (tail, &raw mut (*self.as_raw()).needed_tailroom),
+            ] {
+                let room = room.min(512);
+                if room > needed.read_volatile() {
+                    needed.write_volatile(room);
+                }
+            }
+        }
+    }
+
     /// Tells the listeners of rtnetlink that the device has changed.
     pub(crate) fn state_changed(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is registered, and RTNL is held.

@@ -103,6 +103,17 @@ impl Dst {
         kernel::error::to_result(unsafe { (*self.as_raw()).error }.into())
     }
 
+    /// What tells the dst from others that are live at the same time.
+    pub(crate) fn id(&self) -> u64 {
+        self.as_raw().addr() as u64
+    }
+
+    /// The room in bytes that the transforms of a bundle need before and behind a packet.
+    pub(crate) fn room(&self) -> (u16, u16) {
+        // SAFETY: The dst is live, and the fields do not change once it is in use.
+        unsafe { ((*self.as_raw()).header_len, (*self.as_raw()).trailer_len) }
+    }
+
     /// The device that packets leave through.
     pub(crate) fn device<'g>(&self, _rcu: &'g rcu::Guard) -> &'g NetDevice {
         // SAFETY: The dst is live, its device is never null and lives through the critical section.

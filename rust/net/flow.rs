@@ -22,6 +22,80 @@ use kernel::{
     sync::aref::ARef, //
 };
 
+/// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]).
+///
+/// The key is made from the header alone, and only for packets for which that is simple: TCP, UDP
+/// and ICMP without options, extension headers and fragments.
+#[derive(Clone, Copy)]
+pub(crate) struct FlowKey([u64; FlowKey::WORDS]);
+
+impl FlowKey {
+    /// The number of words of a key.
+    pub(crate) const WORDS: usize = 6;
+
+    /// The key of a packet, if it is a simple one: then its network header is contiguous, too.
+    pub(crate) fn of(skb: &Skb, family: Family) -> Option<Self> {
+        let (addresses, protocol, tos, ports) = match family {
+            Family::Inet => Self::inet(skb)?,
+            Family::Inet6 => Self::inet6(skb)?,
+        };
+        // The flow has what stands where the ports of TCP and UDP are; of ICMP, type and code.
+        let ports = match protocol.into() {
+            bindings::IPPROTO_TCP | bindings::IPPROTO_UDP => u32::from_ne_bytes(ports),
+            bindings::IPPROTO_ICMP if family == Family::Inet => {
+                u32::from_ne_bytes([ports[0], ports[1], 0, 0])
+            }
+            bindings::IPPROTO_ICMPV6 if family == Family::Inet6 => {
+                u32::from_ne_bytes([ports[0], ports[1], 0, 0])
+            }
+            _ => return None,
+        };
+        let [a, b, c, d] = addresses;
+        let header = u64::from(ports) << 32
+            | u64::from(family.as_raw()) << 16
+            | u64::from(protocol) << 8
+            | u64::from(tos);
+        let labels = u64::from(skb.mark()) << 32 | u64::from(skb.secid());
+        Some(Self([a, b, c, d, header, labels]))
+    }
+
+    /// Addresses, protocol, TOS, and what follows the header, of an IPv4 packet.
+    fn inet(skb: &Skb) -> Option<([u64; 4], u8, u8, [u8; 4])> {
+        // Version 4, five words of header; the bits of the offset and "more fragments".
+        const FIRST: u8 = 0x45;
+        const FRAGMENT: u16 = 0x3fff;
+
+        let header: [u8; 24] = skb.network_header()?;
+        let [FIRST, tos, _, _, _, _, f0, f1, _, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3, ports @ ..] =
+            header
+        else {
+            return None;
+        };
+        if u16::from_be_bytes([f0, f1]) & FRAGMENT != 0 {
+            return None;
+        }
+        let addresses = u64::from_ne_bytes([s0, s1, s2, s3, d0, d1, d2, d3]);
+        Some(([addresses, 0, 0, 0], protocol, tos, ports))
+    }
+
+    /// The same of an IPv6 packet. The traffic class is no part of its flow.
+    fn inet6(skb: &Skb) -> Option<([u64; 4], u8, u8, [u8; 4])> {
+        let header: [u8; 44] = skb.network_header()?;
+        let (fixed, rest) = header.split_first_chunk::<8>()?;
+        let (addresses, ports) = rest.split_first_chunk::<32>()?;
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(addresses.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().ok()?);
+        }
+        Some((words, fixed[6], 0, ports.try_into().ok()?))
+    }
+
+    /// The words, all of which tell keys apart.
+    pub(crate) fn words(&self) -> [u64; FlowKey::WORDS] {
+        self.0
+    }
+}
+
 /// The key of a flow, in the format of one address family.
 pub(crate) struct Flow {
     raw: bindings::flowi,

@@ -11,6 +11,7 @@
 pub(crate) mod device;
 pub(crate) mod dst;
 pub(crate) mod flow;
+pub(crate) mod global;
 pub(crate) mod icmp;
 pub(crate) mod init;
 #[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
@@ -22,6 +23,7 @@ pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
+pub(crate) mod timer;
 pub(crate) mod xfrm;
 
 use crate::bindings;
@@ -55,6 +57,12 @@ impl Family {
             _ => None,
         }
     }
+}
+
+/// A random number, for seeds.
+pub(crate) fn random_u64() -> u64 {
+    // SAFETY: It may be called from any context.
+    unsafe { bindings::get_random_u64() }
 }
 
 /// Turns a pointer or an error in it (`ERR_PTR()`) into a result.

@@ -62,6 +62,11 @@ impl Net {
         self.0.get()
     }
 
+    /// What tells the namespace from others that are live at the same time.
+    pub(crate) fn id(&self) -> u64 {
+        self.as_raw().addr() as u64
+    }
+
     /// Whether both are the same namespace.
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
@@ -86,6 +91,9 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
 
     /// The namespace goes away: what devices depend on it have to be added to `kill`.
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
+
+    /// The namespace's devices are gone, and the data is about to go.
+    fn exit(net: &Net);
 }
 
 /// What lies in the memory that the kernel keeps for a slot in each namespace.
@@ -231,19 +239,21 @@ impl<T: PerNet> PerNetSlot<T> {
         data.exit_rtnl(&mut kill, rtnl);
     }
 
-    /// Calls `f` with what is stored in each namespace of a list.
+    /// Calls `f` with each namespace of a list, and what is stored in it.
     ///
     /// # Safety
     ///
     /// `nets` is a list of namespaces, linked through `exit_list`, for which `init` ran.
-    unsafe fn for_each(nets: *mut bindings::list_head, f: impl Fn(*mut Stored<T>)) {
+    unsafe fn for_each(nets: *mut bindings::list_head, f: impl Fn(&Net, *mut Stored<T>)) {
         // SAFETY: The list is valid.
         let mut node = unsafe { (*nets).next };
         while !core::ptr::eq(node, nets) {
             // SAFETY: Its members are linked through `exit_list`.
             let net = unsafe { kernel::container_of!(node, bindings::net, exit_list) };
             // SAFETY: `init` ran, so the id is known and the memory allocated.
-            f(unsafe { Self::stored(net, *T::slot().id.get()) });
+            let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+            // SAFETY: The namespace is live until its exit is over.
+            f(unsafe { Net::from_raw(net) }, stored);
             // SAFETY: As above.
             node = unsafe { (*node).next };
         }
@@ -258,14 +268,19 @@ impl<T: PerNet> PerNetSlot<T> {
         //
         // SAFETY: The kernel passes a list of namespaces for which `init` ran.
         unsafe {
-            Self::for_each(nets, |stored| {
+            Self::for_each(nets, |_, stored| {
                 (*stored).live.store(false, Ordering::Release)
             })
         };
         rcu::synchronize_rcu();
         // SAFETY: As above. INVARIANT: A grace period has passed, so nobody has a reference, and
         // this is the only place that drops the data.
-        unsafe { Self::for_each(nets, |stored| (*stored).data.assume_init_drop()) };
+        unsafe {
+            Self::for_each(nets, |net, stored| {
+                T::exit(net);
+                (*stored).data.assume_init_drop();
+            })
+        };
     }
 }
 

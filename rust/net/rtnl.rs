@@ -108,6 +108,9 @@ pub(crate) trait Link: Sized + Send + Sync + 'static {
     /// Makes the data of one namespace.
     fn per_net() -> impl PinInit<Self::PerNet, Error>;
 
+    /// A namespace goes away; its devices of this kind are gone.
+    fn namespace_exit(net: &Net);
+
     /// Sets what all new devices have in common.
     fn setup(dev: &mut Unpublished<'_>);
 
@@ -298,6 +301,10 @@ impl<T: Link> PerNet for Devices<T> {
             }),
             data <- T::per_net(),
         })
+    }
+
+    fn exit(net: &Net) {
+        T::namespace_exit(net);
     }
 
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, _rtnl: &Rtnl) {

@@ -120,15 +120,12 @@ impl SkBuff {
         ManuallyDrop::new(self).consume(reason);
     }
 
-    /// Sends the packet where its route says, from `net`. Fails when it was not sent, with an
-    /// unspecified error.
-    pub(crate) fn output(self, net: &Net) -> Result {
-        if self.refdst() == 0 {
-            self.free(DropReason::NO_ROUTE);
-            return Err(ENETUNREACH);
-        }
-        // SAFETY: The packet has a route and is handed over; the namespace is live.
-        match unsafe { bindings::net_helper_dst_output(net.as_raw(), self.into_raw()) } {
+    /// Sends the packet through `dst`, from `net`. Fails when it was not sent, with an unspecified
+    /// error.
+    pub(crate) fn output(self, dst: ARef<Dst>, net: &Net, _rcu: &rcu::Guard) -> Result {
+        let dst = Dst::into_raw(dst);
+        // SAFETY: The packet and the dst are handed over; the namespace is live, and RCU is held.
+        match unsafe { bindings::net_helper_dst_output(net.as_raw(), self.into_raw(), dst) } {
             0 => Ok(()),
             err => Err(Error::from_errno(err)),
         }
@@ -252,6 +249,17 @@ impl Skb {
         self.bytes_from_head(usize::try_from(data).ok()?.checked_add(offset)?)
     }
 
+    /// `N` bytes from the network header on, if so many are in the linear part.
+    pub(crate) fn network_header<const N: usize>(&self) -> Option<[u8; N]> {
+        self.bytes_from_head(self.network_offset())
+    }
+
+    /// What a security module calls the packet's flow; 0 if there is none.
+    pub(crate) fn secid(&self) -> u32 {
+        // SAFETY: The packet is valid.
+        unsafe { bindings::net_helper_skb_secid(self.as_raw()) }
+    }
+
     /// Type and code of the ICMP or ICMPv6 message at the transport header.
     pub(crate) fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [kind, code] = self.bytes_from_head(self.transport_offset())?;
@@ -272,10 +280,20 @@ impl Skb {
         }
     }
 
+    /// Whether the packet is to be cut into segments.
+    fn is_gso(&self) -> bool {
+        let skb = self.fields();
+        // CAST: The end is an offset on 64-bit kernels, which this module is for.
+        // SAFETY: Behind the end of the buffer lies the structure that describes the fragments.
+        unsafe {
+            let end = skb.head.add(skb.end as usize);
+            (*end.cast::<bindings::skb_shared_info>()).gso_size != 0
+        }
+    }
+
     /// Whether the packet is, or with segmentation consists of, more bytes than `mtu`.
     pub(crate) fn exceeds(&self, mtu: u32) -> bool {
-        // SAFETY: The packet is valid.
-        if unsafe { bindings::net_helper_skb_is_gso(self.as_raw()) } {
+        if self.is_gso() {
             // SAFETY: The packet is valid and has segments.
             !unsafe { bindings::skb_gso_validate_network_len(self.as_raw(), mtu) }
         } else {

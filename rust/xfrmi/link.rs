@@ -3,6 +3,7 @@
 //! How XFRM interfaces are created, changed and dumped.
 
 use super::{
+    caches,
     table::{
         self,
         Interfaces, //
@@ -189,6 +190,10 @@ impl Link for Interface {
 
     fn per_net() -> impl PinInit<Interfaces, Error> {
         Interfaces::new()
+    }
+
+    fn namespace_exit(net: &Net) {
+        caches::forget(net);
     }
 
     fn setup(dev: &mut Unpublished<'_>) {

@@ -10,6 +10,7 @@
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
 //! - [`transmit`]: packets on their way out
+//! - [`caches`]: what is remembered for the packets that follow, in the tables of [`cache`]
 //! - [`receive`]: packets on their way in
 //! - [`errors`]: ICMP errors about packets that went out
 //! - [`session`]: what the policy check asks about packets that came in
@@ -18,6 +19,8 @@
 
 #![forbid(unsafe_code)]
 
+mod cache;
+pub(crate) mod caches;
 pub(crate) mod encap;
 pub(crate) mod errors;
 pub(crate) mod link;

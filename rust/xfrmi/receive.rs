@@ -3,6 +3,7 @@
 //! Packets on their way in: which device they came in by, and which connection they belong to.
 
 use super::{
+    caches,
     errors,
     link::{
         Interface,
@@ -16,10 +17,7 @@ use crate::net::{
         Counter,
         Device, //
     },
-    dst::{
-        new_xfrm_metadata,
-        XfrmInfo, //
-    },
+    dst::XfrmInfo,
     skb::Skb,
     xfrm::{
         self,
@@ -120,7 +118,7 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     // stack takes what is attached for a route.
     if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
         let if_id = arrival.if_id;
-        skb.attach(new_xfrm_metadata(XfrmInfo { if_id, link }, None)?);
+        skb.attach(caches::metadata(XfrmInfo { if_id, link }, rcu)?);
     }
     dev.count_rx(skb.len());
     Ok(())

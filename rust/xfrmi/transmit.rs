@@ -2,9 +2,15 @@
 
 //! Packets on their way out: which connection they belong to, and through which states they go.
 
-use super::link::{
-    Interface,
-    Mode, //
+use super::{
+    caches::{
+        self,
+        BundleKey, //
+    },
+    link::{
+        Interface,
+        Mode, //
+    }, //
 };
 
 use crate::net::{
@@ -17,7 +23,10 @@ use crate::net::{
         Dst,
         XfrmInfo, //
     },
-    flow::Flow,
+    flow::{
+        Flow,
+        FlowKey, //
+    },
     icmp,
     rtnl::Link,
     skb::{
@@ -56,10 +65,44 @@ fn prepare(
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, DropReason> {
     let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
-    skb.pull_network_header()?;
+    let flow = FlowKey::of(skb, family);
+    if flow.is_none() {
+        skb.pull_network_header()?;
+    }
     skb.clear_ip_control_block(family);
-    let mut flow = Flow::of(skb, family, dev.net()).map_err(|_| DropReason::XFRM_POLICY)?;
+    let key = flow.and_then(|flow| key(dev, skb, flow));
+    let known = key.and_then(|key| caches::bundle(&key, rcu));
+    let bundle = match known {
+        Some(bundle) => bundle,
+        None => find(dev, skb, family, key, rcu)?,
+    };
+    check_size(skb, family, &bundle)?;
+    Ok(bundle)
+}
 
+/// What the bundle of the packet may be known by.
+fn key(dev: &Device<Interface>, skb: &mut SkBuff, flow: FlowKey) -> Option<BundleKey> {
+    let (metadata, route) = match skb.attached() {
+        Attached::Route(route) => (None, route),
+        Attached::Xfrm(info, Some(route)) => (Some(info), route),
+        _ => return None,
+    };
+    Some(BundleKey::new(
+        flow,
+        route,
+        connection(dev, metadata, route).ok()?,
+    ))
+}
+
+/// Looks up the bundle of a packet, and remembers it by `key`.
+fn find(
+    dev: &Device<Interface>,
+    skb: &mut SkBuff,
+    family: Family,
+    key: Option<BundleKey>,
+    rcu: &rcu::Guard,
+) -> Result<ARef<Dst>, DropReason> {
+    let mut flow = Flow::of(skb, family, dev.net()).map_err(|_| DropReason::XFRM_POLICY)?;
     let (metadata, route) = route(dev, skb, &mut flow)?;
     let XfrmInfo { if_id, link } = connection(dev, metadata, &route)?;
     flow.set_output_device(link);
@@ -74,7 +117,14 @@ fn prepare(
         dev.warn_ratelimited(c"Local routing loop detected!");
         return Err(DropReason::LOOP);
     }
-    check_size(skb, family, &bundle)?;
+    let (head, tail) = bundle.room();
+    dev.ask_for_room(
+        head.saturating_add(bundle.device(rcu).reserved_space()),
+        tail,
+    );
+    if let Some(key) = key {
+        caches::remember(key, &bundle, dev, rcu);
+    }
     Ok(bundle)
 }
 
@@ -138,6 +188,11 @@ fn check_size(skb: &mut SkBuff, family: Family, bundle: &Dst) -> Result<(), Drop
     if !skb.exceeds(mtu) {
         return Ok(());
     }
+    // Whoever has set the connection may have put the route away.
+    if let Attached::Xfrm(_, Some(route)) = skb.attached() {
+        let route = ARef::from(route);
+        skb.attach(route);
+    }
     skb.update_pmtu(mtu);
     match family {
         Family::Inet if !skb.dont_fragment() => return Ok(()),
@@ -153,9 +208,7 @@ fn check_size(skb: &mut SkBuff, family: Family, bundle: &Dst) -> Result<(), Drop
 fn send(dev: &Device<Interface>, mut skb: SkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
     let len = skb.len();
     skb.scrub(!dev.link_net().is(dev.net()));
-    skb.set_device(bundle.device(rcu), rcu);
-    skb.attach(bundle);
-    match skb.output(dev.link_net()) {
+    match skb.output(bundle, dev.link_net(), rcu) {
         Ok(()) => dev.count_tx(len),
         Err(_) => {
             dev.count(Counter::TxErrors);

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
 
+mod bundle;
 mod input;
 mod policy;
 mod session;
@@ -11,6 +12,7 @@ mod state;
 mod tunnel;
 
 pub(crate) use self::{
+    bundle::Bundle,
     input::{
         Handler,
         IcmpError,

@@ -67,6 +67,12 @@ impl State {
         unsafe { (*self.as_raw()).if_id }
     }
 
+    /// Whether the state is about to expire, as a number: 0 or 1.
+    pub(super) fn dying(&self) -> u8 {
+        // SAFETY: The state is live; the field changes while it is read.
+        unsafe { (&raw const (*self.as_raw()).km.dying).read_volatile() }
+    }
+
     /// The namespace that the state is in.
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: The state is live, and goes before its namespace does.

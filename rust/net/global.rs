@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values that the packet path finds without being given them, for as long as the module wants.
+
+use core::{
+    marker::PhantomData,
+    ptr,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    }, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+/// A place for a value that is there while a [`Registration`] of it lives, to be declared as a
+/// `static`.
+///
+/// # Invariants
+///
+/// The pointer is null or to a pinned value that a [`Registration`] owns, which drops it a grace
+/// period after it has set this to null.
+pub(crate) struct Global<T: Send + Sync + 'static> {
+    ptr: AtomicPtr<T>,
+    _owns: PhantomData<T>,
+}
+
+impl<T: Send + Sync + 'static> Global<T> {
+    /// An empty place.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: The pointer is null.
+        Self {
+            ptr: AtomicPtr::new(ptr::null_mut()),
+            _owns: PhantomData,
+        }
+    }
+
+    /// The value, if there is one; it stays valid for as long as the critical section `_rcu`.
+    pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
+        // SAFETY: By the type invariant the value outlives the critical section.
+        unsafe { self.ptr.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Puts `value` there. Fails with `EBUSY` if there is one.
+    pub(crate) fn register(&'static self, value: Pin<KBox<T>>) -> Result<Registration<T>> {
+        let raw = ptr::from_ref::<T>(&value).cast_mut();
+        // INVARIANT: The registration owns the value.
+        self.ptr
+            .compare_exchange(ptr::null_mut(), raw, Ordering::Release, Ordering::Relaxed)
+            .map_err(|_| EBUSY)?;
+        Ok(Registration {
+            global: self,
+            _value: value,
+        })
+    }
+}
+
+/// A value is in its place. When dropped, it is taken out, and dropped once nobody uses it.
+pub(crate) struct Registration<T: Send + Sync + 'static> {
+    global: &'static Global<T>,
+    _value: Pin<KBox<T>>,
+}
+
+impl<T: Send + Sync + 'static> Drop for Registration<T> {
+    fn drop(&mut self) {
+        self.global.ptr.store(ptr::null_mut(), Ordering::Relaxed);
+        // The value, a field, is dropped after this.
+        rcu::synchronize_rcu();
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work to be done some seconds later, in softirq context.
+//!
+//! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
+
+use crate::bindings;
+
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What a [`Timer`] does when it expires.
+pub(crate) trait Expire: Send + Sync {
+    /// Called in softirq context.
+    fn expired(&self, timer: &Timer<Self>)
+    where
+        Self: Sized;
+}
+
+/// A timer and what it works on.
+///
+/// # Invariants
+///
+/// `timer` is initialised with [`Self::function`], and shut down before the value is dropped.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Timer<T: Expire> {
+    #[pin]
+    timer: Opaque<bindings::timer_list>,
+    #[pin]
+    data: T,
+}
+
+// SAFETY: `struct timer_list` has locks of its own, and the data may be sent.
+unsafe impl<T: Expire> Send for Timer<T> {}
+// SAFETY: As above; the data may be shared.
+unsafe impl<T: Expire> Sync for Timer<T> {}
+
+impl<T: Expire> Timer<T> {
+    /// A timer that is not running.
+    pub(crate) fn new<E>(data: impl PinInit<T, E>) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
+        try_pin_init!(Self {
+            timer <- Opaque::ffi_init(|timer| {
+                // SAFETY: `timer` is valid for writes, and pinned.
+                unsafe { bindings::net_helper_timer_setup(timer, Some(Self::function)) }
+            }),
+            data <- data,
+        })
+    }
+
+    /// What it works on.
+    pub(crate) fn data(&self) -> &T {
+        &self.data
+    }
+
+    /// Lets it expire after `seconds`. From any context.
+    pub(crate) fn start(&self, seconds: u32) {
+        // SAFETY: By the type invariant. One that was shut down stays so.
+        unsafe { bindings::net_helper_mod_timer_seconds(self.timer.get(), seconds) };
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this when a timer that [`Self::new`] made expires.
+    unsafe extern "C" fn function(timer: *mut bindings::timer_list) {
+        // SAFETY: By the contract, and because the timer is shut down before the value goes.
+        let this = unsafe { &*kernel::container_of!(Opaque::cast_from(timer), Self, timer) };
+        this.data.expired(this);
+    }
+}
+
+#[pinned_drop]
+impl<T: Expire> PinnedDrop for Timer<T> {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The timer is initialised; this may sleep until a running callback has ended.
+        unsafe { bindings::timer_shutdown_sync(self.timer.get()) };
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was found for packets before: for each CPU a table of a fixed size that forgets.
+//!
+//! A table is a number of sets, chosen by a hash of the key, each with room for a few entries. What
+//! has not been used since the last sweep gives way to what is new, and the next sweep forgets it. So
+//! no entry, and nothing that it refers to, is held for long after the last packet that used it.
+//!
+//! Nobody waits for a table in softirq context: when another CPU sweeps it, a packet goes as if
+//! nothing were known.
+
+use kernel::{
+    alloc::KVec,
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        SpinLock, //
+    }, //
+};
+
+/// Entries of a set.
+const WAYS: usize = 4;
+
+/// Sets of a table.
+const SETS: usize = 256;
+
+struct Entry<K, V> {
+    key: K,
+    value: V,
+    /// Whether it was used since the last sweep.
+    used: bool,
+}
+
+/// A key, made of words.
+pub(super) trait Key: Copy + PartialEq + Send {
+    /// The words, all of which tell keys apart.
+    fn words(&self) -> &[u64];
+}
+
+struct Table<K, V> {
+    sets: KVVec<[Option<Entry<K, V>>; WAYS]>,
+    len: usize,
+}
+
+impl<K: Key, V: Clone> Table<K, V> {
+    fn new() -> Result<Self> {
+        let mut sets = KVVec::with_capacity(SETS, GFP_KERNEL)?;
+        for _ in 0..SETS {
+            sets.push([const { None }; WAYS], GFP_KERNEL)?;
+        }
+        Ok(Self { sets, len: 0 })
+    }
+
+    fn get(&mut self, set: usize, key: &K) -> Option<V> {
+        let entry = self
+            .sets
+            .get_mut(set)?
+            .iter_mut()
+            .flatten()
+            .find(|entry| entry.key == *key)?;
+        entry.used = true;
+        Some(entry.value.clone())
+    }
+
+    fn put(&mut self, set: usize, key: K, value: V) {
+        let Some(set) = self.sets.get_mut(set) else {
+            return;
+        };
+        // The one with the same key, else a free one, else one that is not in use, else the first.
+        let same = |way: &Option<Entry<K, V>>| way.as_ref().is_some_and(|entry| entry.key == key);
+        let idle = |way: &Option<Entry<K, V>>| !way.as_ref().is_some_and(|entry| entry.used);
+        let at = set
+            .iter()
+            .position(same)
+            .or_else(|| set.iter().position(Option::is_none))
+            .or_else(|| set.iter().position(idle))
+            .unwrap_or(0);
+        if let Some(way) = set.get_mut(at) {
+            let entry = Entry {
+                key,
+                value,
+                used: false,
+            };
+            if way.replace(entry).is_none() {
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Forgets what was not used since the last time, and what `keep` does not say yes to.
+    fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
+        if self.len == 0 {
+            return;
+        }
+        for way in self.sets.iter_mut().flatten() {
+            let Some(entry) = way else {
+                continue;
+            };
+            if core::mem::take(&mut entry.used) && keep(&entry.value) {
+                continue;
+            }
+            *way = None;
+            self.len -= 1;
+        }
+    }
+
+    /// Forgets what `gone` says yes to.
+    fn forget(&mut self, gone: impl Fn(&V) -> bool) {
+        for way in self.sets.iter_mut().flatten() {
+            if way.as_ref().is_some_and(|entry| gone(&entry.value)) {
+                *way = None;
+                self.len -= 1;
+            }
+        }
+    }
+}
+
+/// The table of one CPU.
+type PerCpu<K, V> = Pin<KBox<SpinLock<Table<K, V>>>>;
+
+/// A cache from `K` to `V`.
+pub(super) struct Cache<K: Key, V: Clone + Send> {
+    tables: KVec<PerCpu<K, V>>,
+    seed: u64,
+    /// Whether anything may be in it.
+    in_use: AtomicFlag,
+}
+
+impl<K: Key, V: Clone + Send> Cache<K, V> {
+    /// An empty cache, whose hash depends on `seed`.
+    pub(super) fn new(seed: u64) -> Result<Self> {
+        // CAST: The number of CPUs is small.
+        let cpus = nr_cpu_ids() as usize;
+        let mut tables = KVec::with_capacity(cpus, GFP_KERNEL)?;
+        for _ in 0..cpus {
+            let table = KBox::pin_init(new_spinlock!(Table::new()?, "xfrmi_cache"), GFP_KERNEL)?;
+            tables.push(table, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            tables,
+            seed,
+            in_use: AtomicFlag::new(false),
+        })
+    }
+
+    /// The set of a key. The multiplications spread each word over the upper half.
+    fn set(&self, key: &K) -> usize {
+        let mut hash = self.seed;
+        for word in key.words() {
+            hash = (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        // CAST: What is left of the shift is small.
+        (hash >> 40) as usize % SETS
+    }
+
+    /// What is known for `key` on this CPU. Softirqs have to be disabled.
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        // CAST: u32 fits into usize.
+        let table = self.tables.get(CpuId::current().as_u32() as usize)?;
+        table.try_lock()?.get(self.set(key), key)
+    }
+
+    /// Remembers `value` for `key` on this CPU. Softirqs have to be disabled. Returns whether
+    /// nothing was in the cache before, so that a sweep is due in a while.
+    #[must_use = "somebody has to sweep"]
+    pub(super) fn put(&self, key: K, value: V) -> bool {
+        // CAST: u32 fits into usize.
+        let Some(table) = self.tables.get(CpuId::current().as_u32() as usize) else {
+            return false;
+        };
+        let Some(mut table) = table.try_lock() else {
+            return false;
+        };
+        table.put(self.set(&key), key, value);
+        drop(table);
+        !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed)
+    }
+
+    /// Forgets, on all CPUs, what was not used since the last sweep, and what `keep` does not say yes
+    /// to. Returns whether anything is left, so that the next sweep is due. In softirq context.
+    #[must_use = "somebody has to sweep again"]
+    pub(super) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
+        self.in_use.store(false, Relaxed);
+        let mut left = false;
+        for table in &self.tables {
+            left |= match table.try_lock() {
+                Some(mut table) => {
+                    table.sweep(&keep);
+                    table.len > 0
+                }
+                None => true,
+            };
+        }
+        left && !self.in_use.xchg(true, Relaxed)
+    }
+
+    /// Forgets, on all CPUs, what `gone` says yes to. In process context.
+    pub(super) fn forget(&self, gone: impl Fn(&V) -> bool) {
+        for table in &self.tables {
+            table.lock().forget(&gone);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What was found or made for packets, for those that follow: the bundles that they were sent through,
+//! and the metadata that they were received with.
+//!
+//! A bundle is known by all that its look-up depends on: the flow, the route, the connection. It is
+//! used again only after the kernel has checked it, as it does for bundles that sockets keep, so that
+//! a change of policies, states, routes or MTU is noticed by the next packet. What has become
+//! invalid, or has not been used, is forgotten within two seconds.
+
+use super::{
+    cache::{
+        Cache,
+        Key, //
+    },
+    link::Interface, //
+};
+
+use crate::net::{
+    self,
+    device::Device,
+    dst::{
+        new_xfrm_metadata,
+        Dst,
+        XfrmInfo, //
+    },
+    flow::FlowKey,
+    global::{
+        Global,
+        Registration, //
+    },
+    namespace::Net,
+    timer::{
+        Expire,
+        Timer, //
+    },
+    xfrm::Bundle, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
+};
+
+/// The time between sweeps.
+const SWEEP_SECONDS: u32 = 1;
+
+static CACHES: Global<Timer<Caches>> = Global::new();
+
+/// What a bundle is known by.
+#[derive(Clone, Copy)]
+pub(super) struct BundleKey([u64; BundleKey::WORDS]);
+
+impl BundleKey {
+    const WORDS: usize = FlowKey::WORDS + 2;
+
+    /// The key for packets of `flow` on the route `route` that belong to the connection `info`.
+    pub(super) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo) -> Self {
+        let [a, b, c, d, e, f] = flow.words();
+        let InfoKey([info]) = InfoKey::new(info);
+        Self([route.id(), a, b, c, d, e, f, info])
+    }
+}
+
+impl Key for BundleKey {
+    fn words(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+impl PartialEq for BundleKey {
+    fn eq(&self, other: &Self) -> bool {
+        // Not as an array: that would call memcmp().
+        core::iter::zip(&self.0, &other.0).all(|(a, b)| a == b)
+    }
+}
+
+/// What metadata is known by: all that it says.
+#[derive(Clone, Copy, PartialEq)]
+struct InfoKey([u64; 1]);
+
+impl InfoKey {
+    fn new(info: XfrmInfo) -> Self {
+        // CAST: Indices of devices are not negative.
+        Self([u64::from(info.if_id) << 32 | u64::from(info.link as u32)])
+    }
+}
+
+impl Key for InfoKey {
+    fn words(&self) -> &[u64] {
+        &self.0
+    }
+}
+
+/// A bundle, and whose packets go through it.
+#[derive(Clone)]
+struct Kept {
+    bundle: Bundle,
+    /// The namespaces of the device and of the states.
+    nets: [u64; 2],
+}
+
+pub(crate) struct Caches {
+    bundles: Cache<BundleKey, Kept>,
+    metadata: Cache<InfoKey, ARef<Dst>>,
+}
+
+impl Expire for Caches {
+    fn expired(&self, timer: &Timer<Self>) {
+        let rcu = rcu::read_lock();
+        let bundles_left = self.bundles.sweep(|kept| kept.bundle.is_valid(&rcu));
+        if self.metadata.sweep(|_| true) || bundles_left {
+            timer.start(SWEEP_SECONDS);
+        }
+    }
+}
+
+/// The caches are there, until it is dropped.
+pub(crate) type CachesRegistration = Registration<Timer<Caches>>;
+
+/// Makes the caches.
+pub(crate) fn register() -> Result<CachesRegistration> {
+    let caches = Caches {
+        bundles: Cache::new(net::random_u64())?,
+        metadata: Cache::new(net::random_u64())?,
+    };
+    CACHES.register(KBox::pin_init(Timer::new(caches), GFP_KERNEL)?)
+}
+
+/// The bundle for packets with this key, if it is known and still right.
+pub(super) fn bundle(key: &BundleKey, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
+    let bundle = CACHES.get(rcu)?.data().bundles.get(key)?.bundle;
+    if !bundle.is_valid(rcu) {
+        return None;
+    }
+    bundle.stamp_policies();
+    Some(bundle.into_dst())
+}
+
+/// Remembers the bundle that was found for packets of a device.
+pub(super) fn remember(key: BundleKey, dst: &Dst, dev: &Device<Interface>, rcu: &rcu::Guard) {
+    let (Some(caches), Some(bundle)) = (CACHES.get(rcu), Bundle::new(dst)) else {
+        return;
+    };
+    let nets = [dev.net().id(), dev.link_net().id()];
+    if caches.data().bundles.put(key, Kept { bundle, nets }) {
+        caches.start(SWEEP_SECONDS);
+    }
+}
+
+/// Metadata that says `info`, shared with other packets: nobody changes it. Fails with `ENOMEM`.
+pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<ARef<Dst>> {
+    let caches = CACHES.get(rcu).ok_or(ENODEV)?;
+    let key = InfoKey::new(info);
+    if let Some(metadata) = caches.data().metadata.get(&key) {
+        return Ok(metadata);
+    }
+    let metadata = new_xfrm_metadata(info, None)?;
+    if caches.data().metadata.put(key, metadata.clone()) {
+        caches.start(SWEEP_SECONDS);
+    }
+    Ok(metadata)
+}
+
+/// Forgets what belongs to a namespace that goes away, in process context. No packet of it is on its
+/// way any more.
+pub(super) fn forget(net: &Net) {
+    let rcu = rcu::read_lock();
+    if let Some(caches) = CACHES.get(&rcu) {
+        caches
+            .data()
+            .bundles
+            .forget(|kept| kept.nets.contains(&net.id()));
+    }
+}
