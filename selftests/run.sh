@@ -19,7 +19,7 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
 # Those that take longest are first, so that all end at about the same time.
 all='kernel-xfrm-state kernel-xfrm-policy pmtu traffic drops netns faults counters ike-strongswan vrf tenants
-	regressions ike-libreswan gso netlink lwt metadata link networkd kernel-xfrm-info kernel-link-netns
+	regressions ike-libreswan bundles gso netlink lwt metadata link networkd kernel-xfrm-info kernel-link-netns
 	kernel-vrf-xfrm kernel-rtnetlink module'
 tests=${TESTS:-$all}
 complete=''

@@ -1,0 +1,398 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A change takes effect with the next packet of a flow, however many were sent before. Whoever
+# remembers the bundle of states that a flow goes through has to notice when it is not right any more.
+#
+# Each subtest sends packets until the flow is known, changes one thing, and looks which state counts
+# the next packet. The states of gwa are named by their SPI: 0x1010 is that of the first tunnel,
+# 0x1020 that of the second.
+
+. "$(dirname "$0")/lib.sh"
+
+# sent_by_state: for each state of gwa its SPI and how many packets it has sent or received.
+sent_by_state()
+{
+	ip -n "$gwa" -s xfrm state list | awk '
+		/^\tproto / { spi = $4; sub(/\(.*/, "", spi); sub(/0x0*/, "0x", spi) }
+		/^\t  [0-9]+\(bytes\), [0-9]+\(packets\)/ { print spi, $2 + 0 }' | sort
+}
+
+# send [PING-OPTIONS...]: sends a packet to $to; $took is the SPI of the state that it went through.
+to=10.1.0.2
+send()
+{
+	local before
+
+	before=$(sent_by_state)
+	inside "$gwa" ping -n -q -c 1 -W 0.01 "$@" "$to" >/dev/null 2>&1
+	took=$(comm -13 <(echo "$before") <(sent_by_state) | awk '$2 > 0 { print $1 }' | grep -E '^0x10[0-9]0$' | xargs)
+}
+
+# goes_through SPI [PING-OPTIONS...]: the next packet does; "" is through none.
+goes_through()
+{
+	local spi=$1
+	shift
+
+	send "$@"
+	expect "the state of ${*:-the next packet}" "$took" "$spi"
+}
+
+# known KIND: a device and a tunnel, with a flow that the device has seen.
+known()
+{
+	defer reset_gateways
+	device a "$1" 5
+	device b "$1" 5
+	tunnel id=5 n=1
+	# Others may come before it.
+	policy update 9 src 0.0.0.0/0 dst 0.0.0.0/0 -- priority 1000
+	for ((i = 0; i < 3; i++)); do
+		goes_through 0x1010 || return
+	done
+}
+
+# second_state: the states of another tunnel with the same if_id.
+second_state()
+{
+	tunnel id=5 n=2 what=state
+}
+
+# policy COMMAND REQID [SELECTOR...] -- [OPTIONS]: an outgoing policy for the first tunnel, whose reqid is
+# 9, or the second, 17.
+policy()
+{
+	local command=$1 reqid=$2 selector=()
+	shift 2
+	while [ "$1" != -- ]; do
+		selector+=("$1")
+		shift
+	done
+	shift
+	ip -n "$gwa" xfrm policy "$command" "${selector[@]}" dir out if_id 5 "$@" \
+		tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid "$reqid" mode tunnel
+}
+
+################################################################################
+# Policies
+
+policy_more_specific()
+{
+	known "$1" || return
+	second_state
+	policy add 17 src 10.1.0.1/32 dst 10.1.0.2/32 -- priority 10
+	goes_through 0x1020
+	ip -n "$gwa" xfrm policy delete src 10.1.0.1/32 dst 10.1.0.2/32 dir out if_id 5
+	goes_through 0x1010
+}
+
+policy_changed()
+{
+	known "$1" || return
+	second_state
+	policy update 17 src 0.0.0.0/0 dst 0.0.0.0/0 -- priority 1000
+	goes_through 0x1020
+}
+
+policy_blocks()
+{
+	local before
+
+	known "$1" || return
+	before=$(xfrm_stat "$gwa" XfrmOutPolBlock)
+	ip -n "$gwa" xfrm policy add src 10.1.0.1/32 dst 10.1.0.2/32 dir out if_id 5 action block priority 1
+	goes_through ''
+	expect 'packets that a policy blocked' $(($(xfrm_stat "$gwa" XfrmOutPolBlock) - before)) 1
+	ip -n "$gwa" xfrm policy delete src 10.1.0.1/32 dst 10.1.0.2/32 dir out if_id 5
+	goes_through 0x1010
+}
+
+policy_gone()
+{
+	local command=$2
+
+	known "$1" || return
+	ip -n "$gwa" xfrm policy $command
+	goes_through ''
+}
+
+# Key managers look at when a policy was used last.
+policy_use_time()
+{
+	local before after
+
+	known "$1" || return
+	before=$(use_time)
+	sleep 1.1
+	goes_through 0x1010
+	after=$(use_time)
+	check [ -n "$before" -a "$before" != "$after" ] -- "the policy was used at '$before' and then at '$after'"
+}
+
+use_time()
+{
+	ip -n "$gwa" -s xfrm policy get src 0.0.0.0/0 dst 0.0.0.0/0 dir out if_id 5 |
+		sed -n 's/.*add .* use \(.*\)/\1/p'
+}
+
+# Ports decide: two flows between the same addresses.
+policy_ports()
+{
+	local port
+
+	known "$1" || return
+	second_state
+	policy add 17 src 10.1.0.1/32 dst 10.1.0.2/32 proto udp dport 2222 -- priority 10
+	for port in 1111 2222 1111 2222; do
+		udp_through "$port" "$([ $port = 2222 ] && echo 0x1020 || echo 0x1010)"
+	done
+}
+
+# udp_through PORT SPI
+udp_through()
+{
+	local before
+
+	before=$(sent_by_state)
+	echo | inside "$gwa" socat -u - "UDP4-SENDTO:10.1.0.2:$1,sourceport=999,bind=10.1.0.1"
+	expect "the state of a packet to port $1" \
+		"$(comm -13 <(echo "$before") <(sent_by_state) | awk '{ print $1 }' | grep -E '^0x10[0-9]0$' | xargs)" "$2"
+}
+
+policy_mark()
+{
+	known "$1" || return
+	second_state
+	policy add 17 src 10.1.0.1/32 dst 10.1.0.2/32 -- priority 10 mark 3 mask 0xff
+	goes_through 0x1020 -m 3
+	goes_through 0x1010 -m 4
+	goes_through 0x1020 -m 3
+	goes_through 0x1010
+}
+
+################################################################################
+# States
+
+state_deleted()
+{
+	known "$1" || return
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010
+	goes_through ''
+	tunnel id=5 n=1 what=state ns_b= way=out
+	goes_through 0x1010
+}
+
+state_flushed()
+{
+	known "$1" || return
+	ip -n "$gwa" xfrm state flush
+	goes_through ''
+}
+
+# A new state of the same connection is preferred to the old one, which lives on for a while.
+state_rekeyed()
+{
+	known "$1" || return
+	ip -n "$gwa" xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1030 reqid 9 mode tunnel \
+		flag af-unspec aead 'rfc4106(gcm(aes))' "0x$(printf '%040x' 7)" 128 if_id 5
+	goes_through 0x1030
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1030
+	goes_through 0x1010
+}
+
+state_expires()
+{
+	local i
+
+	known "$1" || return
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010
+	ip -n "$gwa" xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010 reqid 9 mode tunnel \
+		flag af-unspec aead 'rfc4106(gcm(aes))' "0x$(printf '%040x' 7)" 128 if_id 5 limit packet-hard 3
+	for ((i = 0; i < 3; i++)); do
+		goes_through 0x1010
+	done
+	goes_through ''
+}
+
+# What is deleted goes, keys and all, although the flow's packets have stopped.
+state_is_freed()
+{
+	local trace=/sys/kernel/tracing probe=bundles_state_freed before after
+
+	[ -e $trace/kprobe_events ] || mount -t tracefs tracefs $trace 2>/dev/null
+	if ! echo "p:$probe ___xfrm_state_destroy" >>$trace/kprobe_events 2>/dev/null &&
+		! echo "p:$probe xfrm_state_gc_task" >>$trace/kprobe_events 2>/dev/null; then
+		skip 'this kernel has no kprobes'
+		return
+	fi
+	defer eval "echo '-:$probe' >>$trace/kprobe_events"
+	defer eval "echo 0 >$trace/events/kprobes/$probe/enable"
+	known "$1" || return
+	echo 1 >$trace/events/kprobes/$probe/enable
+	before=$(freed)
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010
+	check slowwait 6 freed_since "$before" -- 'the state is not freed within six seconds'
+}
+
+freed()
+{
+	awk -v probe=bundles_state_freed '$1 == probe { print $2 }' /sys/kernel/tracing/kprobe_profile
+}
+
+freed_since()
+{
+	[ "$(freed)" -gt "$1" ]
+}
+
+################################################################################
+# Routes and links
+
+# A dummy beside the underlay, which shows what is sent over it.
+other_underlay()
+{
+	defer ip -n "$gwa" link del other 2>/dev/null
+	ip -n "$gwa" link add other type dummy
+	ip -n "$gwa" addr add 198.51.100.1/24 dev other
+	ip -n "$gwa" link set other up
+	ip -n "$gwa" neigh add 198.51.100.2 dev other lladdr 02:00:00:00:00:09 nud permanent
+}
+
+route_changed()
+{
+	local before
+
+	known external || return
+	other_underlay
+	before=$(stat "$gwa" other tx_packets)
+	defer ip -n "$gwa" route flush 192.0.2.2/32
+	ip -n "$gwa" route add 192.0.2.2/32 via 198.51.100.2 dev other
+	goes_through 0x1010
+	expect 'packets over the new route' "$(($(stat "$gwa" other tx_packets) - before))" 1
+	ip -n "$gwa" route del 192.0.2.2/32
+	check reach "$gwa" $to 1 -- 'it is not answered over the old route'
+}
+
+# The route into the device names another connection.
+encap_changed()
+{
+	known external || return
+	tunnel id=6 n=2
+	ip -n "$gwa" route replace 10.1.0.2/32 dev ipsec src 10.1.0.1 encap xfrm if_id 6
+	goes_through 0x1020
+	ip -n "$gwa" route replace 10.1.0.2/32 dev ipsec src 10.1.0.1 encap xfrm if_id 5
+	goes_through 0x1010
+}
+
+device_rekeyed()
+{
+	known static || return
+	tunnel id=6 n=2
+	ip -n "$gwa" link change ipsec type xfrm dev under if_id 6
+	goes_through 0x1020
+	ip -n "$gwa" link change ipsec type xfrm dev under if_id 5
+	goes_through 0x1010
+}
+
+device_down_and_up()
+{
+	known "$1" || return
+	ip -n "$gwa" link set ipsec down
+	goes_through ''
+	ip -n "$gwa" link set ipsec up
+	ip -n "$gwa" route replace 10.1.0.2/32 dev ipsec src 10.1.0.1 ${2-}
+	goes_through 0x1010
+}
+
+underlay_down_and_up()
+{
+	known "$1" || return
+	defer gateway_neighbours
+	ip -n "$gwa" link set under down
+	send
+	expect 'packets sent with the underlay down' "$took" ''
+	ip -n "$gwa" link set under up
+	gateway_neighbours
+	check reach "$gwa" $to 1 -- 'it is not answered when the underlay is up again'
+}
+
+# What a link that goes down loses.
+gateway_neighbours()
+{
+	ip -n "$gwa" addr add 2001:db8::1/64 dev under nodad 2>/dev/null
+	neighbours "$gwa" b "$gwb"
+}
+
+neighbour_changed()
+{
+	local before
+
+	known "$1" || return
+	defer neighbours "$gwa" b "$gwb"
+	before=$(stat "$gwb" ipsec rx_packets)
+	ip -n "$gwa" neigh replace 192.0.2.2 dev under lladdr 02:00:00:00:00:09 nud permanent
+	goes_through 0x1010
+	expect 'packets for another address that were received' "$(($(stat "$gwb" ipsec rx_packets) - before))" 0
+	neighbours "$gwa" b "$gwb"
+	check reach "$gwa" $to 1 -- 'it is not answered at the old address'
+}
+
+mtu_changed()
+{
+	local out
+
+	known "$1" || return
+	check reach "$gwa" $to 1 -M "do" -s 1300 -- 'a packet of 1,328 bytes is not answered'
+	defer ip -n "$gwa" link set under mtu 1500
+	ip -n "$gwa" link set under mtu 1340
+	out=$(inside "$gwa" ping -n -c 1 -W 1 -M "do" -s 1300 $to 2>&1)
+	check [ -z "${out##*mtu*1*}" ] -- "it is not too large: $out"
+	ip -n "$gwa" link set under mtu 1500
+	ip -n "$gwa" route flush cache
+	check reach "$gwa" $to 1 -M "do" -s 1300 -- 'it is not answered after the MTU has grown again'
+}
+
+underlay_deleted()
+{
+	defer reset_gateways
+	other_underlay
+	ip -n "$gwa" link add ipsec type xfrm if_id 5
+	ip -n "$gwa" link set ipsec up
+	ip -n "$gwa" addr add 10.1.0.1/32 dev ipsec
+	ip -n "$gwa" route add 10.1.0.2/32 dev ipsec src 10.1.0.1
+	tunnel id=5 n=1 a=198.51.100.1 b=198.51.100.2 ns_b=
+	goes_through 0x1010
+	goes_through 0x1010
+	# It waits until nobody refers to the device any more.
+	check timeout 8 ip -n "$gwa" link del other -- 'the underlay cannot be deleted'
+	goes_through ''
+}
+
+setup_gateways
+
+for kind in static external; do
+	subtest policy_more_specific_$kind policy_more_specific $kind
+	subtest policy_changed_$kind policy_changed $kind
+	subtest policy_blocks_$kind policy_blocks $kind
+	subtest state_rekeyed_$kind state_rekeyed $kind
+	subtest state_deleted_$kind state_deleted $kind
+done
+subtest policy_deleted policy_gone external 'delete src 0.0.0.0/0 dst 0.0.0.0/0 dir out if_id 5'
+subtest policy_flushed policy_gone external flush
+subtest policy_use_time policy_use_time external
+subtest policy_ports policy_ports external
+subtest policy_mark policy_mark external
+subtest state_flushed state_flushed external
+subtest state_expires state_expires external
+subtest state_is_freed state_is_freed external
+subtest route_changed route_changed
+subtest encap_changed encap_changed
+subtest device_rekeyed device_rekeyed
+subtest device_down_and_up_static device_down_and_up static
+subtest device_down_and_up_external device_down_and_up external 'encap xfrm if_id 5'
+subtest underlay_down_and_up underlay_down_and_up external
+subtest neighbour_changed neighbour_changed external
+subtest mtu_changed mtu_changed external
+subtest underlay_deleted underlay_deleted
+
+finish
