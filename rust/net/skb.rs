@@ -230,6 +230,25 @@ impl Skb {
         .into()
     }
 
+    /// Lets the transport header begin behind the network header, unless somebody has said where.
+    /// The IP stack does so, which a packet that was redirected has not seen.
+    pub(crate) fn ensure_transport_header(&mut self, family: Family) {
+        const UNSET: usize = u16::MAX as usize;
+
+        if self.transport_offset() != UNSET {
+            return;
+        }
+        let len = match (family, self.network_header()) {
+            (Family::Inet, Some([first])) => u16::from(first & 0xf) * 4,
+            // CAST: The header has 40 bytes.
+            _ => size_of::<bindings::ipv6hdr>() as u16,
+        };
+        // SAFETY: The packet is valid and borrowed exclusively; all members of the union are views of
+        // the same bytes.
+        let headers = unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_mut() };
+        headers.transport_header = headers.network_header.saturating_add(len);
+    }
+
     /// `N` bytes of the linear part, from `offset` bytes behind `skb->head`.
     fn bytes_from_head<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let skb = self.fields();

@@ -69,6 +69,7 @@ fn prepare(
     if flow.is_none() {
         skb.pull_network_header()?;
     }
+    skb.ensure_transport_header(family);
     skb.clear_ip_control_block(family);
     let key = flow.and_then(|flow| key(dev, skb, flow));
     let known = key.and_then(|key| caches::bundle(&key, rcu));
