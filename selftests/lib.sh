@@ -416,14 +416,23 @@ reach()
 	[[ $out = *" $count received"* ]]
 }
 
-# silent NS ADDRESS: whether none of a few pings is answered.
+# silent NS ADDRESS [PING-OPTIONS...]: whether none of a few pings is answered. Without a route ping does
+# not even try, and counts nothing; that is no answer either, unlike a ping that could not be run.
 silent()
 {
 	local ns=$1 address=$2 out
 	shift 2
 
 	out=$(inside "$ns" ping -n -q -c 3 -i 0.02 -W 1 "$@" "$address" 2>&1)
-	[[ $out = *" 0 received"* ]]
+	case $out in
+	*' 0 received'*) ;;
+	*'ping: connect: Network is unreachable' | *'ping: connect: No route to host') ;;
+	*' received'*) return 1 ;;
+	*)
+		log_info "$out"
+		return 1
+		;;
+	esac
 }
 
 # await_listener NS PORT: until somebody takes TCP connections there.

@@ -18,6 +18,9 @@ int bpf_skb_get_xfrm_info(struct __sk_buff *skb, struct bpf_xfrm_info___local *t
 /* What a packet without metadata is marked with. */
 #define NO_METADATA 0xdead
 
+/* What is added to a link, so that the mark of a packet without one differs from no mark. */
+#define LINK_IS 100000
+
 SEC("tc")
 int mark_is_if_id(struct __sk_buff *skb)
 {
@@ -32,7 +35,7 @@ int mark_is_link(struct __sk_buff *skb)
 {
 	struct bpf_xfrm_info___local info = {};
 
-	skb->mark = bpf_skb_get_xfrm_info(skb, &info) ? NO_METADATA : info.link;
+	skb->mark = bpf_skb_get_xfrm_info(skb, &info) ? NO_METADATA : LINK_IS + info.link;
 	return TC_ACT_UNSPEC;
 }
 

@@ -9,6 +9,9 @@
 
 . "$(dirname "$0")/lib.sh"
 
+# A namespace for the device whose link namespace is gwb.
+inner=''
+
 program=$tmp/metadata.bpf.o
 
 # attach NS ingress|egress PROGRAM [DEVICE]
@@ -73,23 +76,69 @@ receive_if_id()
 	expect 'packets without metadata' "$(marked "$gwb" 57005)" 0
 }
 
+# The mark of a packet whose metadata names the link with that index, as the program sets it.
+mark_of_link()
+{
+	echo $((100000 + $1))
+}
+
+index_of()
+{
+	inside "$1" cat "/sys/class/net/$2/ifindex"
+}
+
 receive_link()
 {
-	local link
+	local under
 
 	two_connections
-	link=$(inside "$gwb" cat /sys/class/net/under/ifindex)
+	under=$(mark_of_link "$(index_of "$gwb" under)")
 	check attach "$gwb" ingress mark_is_link -- 'the program is not accepted'
-	count_marks "$gwb" "$link"
+	count_marks "$gwb" "$under"
 	check reach "$gwa" 10.1.0.2 3 -- 'it is not answered'
-	expect 'packets with the link' "$(marked "$gwb" "$link")" 3
+	expect 'packets with the link' "$(marked "$gwb" "$under")" 3
+}
+
+# The device is in a namespace where the index of what its packets came in by means nothing, or
+# another device: its packets have no link.
+receive_link_of_other_netns()
+{
+	local none under
+
+	defer reset_gateways "$inner"
+	if [ "$1" = created ]; then
+		ip -n "$inner" link add ipsec link-netns "$gwb" type xfrm external
+	else
+		ip -n "$gwb" link add ipsec type xfrm external
+		ip -n "$gwb" link set ipsec netns "$inner"
+	fi
+	device a static 5
+	device b external 5 ns="$inner"
+	tunnel id=5
+	none=$(mark_of_link 0)
+	under=$(mark_of_link "$(index_of "$gwb" under)")
+	check attach "$inner" ingress mark_is_link -- 'the program is not accepted'
+	count_marks "$inner" "$none" "$under"
+	check reach "$gwa" 10.1.0.2 3 -- 'it is not answered'
+	expect 'packets with a link of the other namespace' "$(marked "$inner" "$under")" 0
+	expect 'packets without a link' "$(marked "$inner" "$none")" 3
+}
+
+receive_link_fault11_other_netns_created()
+{
+	receive_link_of_other_netns created
+}
+
+receive_link_fault11_other_netns_moved()
+{
+	receive_link_of_other_netns moved
 }
 
 # Both layers of a tunnel in a tunnel come through the same device. The link that the inner packet
 # tells must not be the device itself, which an answer could never be sent through.
 receive_link_fault11_nested()
 {
-	local own
+	local own none under
 
 	defer reset_gateways
 	defer ip -n "$gwa" link del outer
@@ -102,12 +151,16 @@ receive_link_fault11_nested()
 		addr add 10.2.0.2/32 dev ipsec
 		route add 10.2.0.1 dev ipsec src 10.2.0.2 encap xfrm if_id 6
 	END
-	own=$(inside "$gwb" cat /sys/class/net/ipsec/ifindex)
-	attach "$gwb" ingress mark_is_link
-	count_marks "$gwb" "$own"
+	own=$(mark_of_link "$(index_of "$gwb" ipsec)")
+	under=$(mark_of_link "$(index_of "$gwb" under)")
+	none=$(mark_of_link 0)
+	check attach "$gwb" ingress mark_is_link -- 'the program is not accepted'
+	count_marks "$gwb" "$own" "$under" "$none"
+	# Both layers of an answer would leave through the same device too, which is a loop.
 	inside "$gwa" ping -q -c 3 -i 0.02 -W 1 10.1.0.2 >/dev/null
-	check [ "$(stat "$gwb" ipsec rx_packets)" -eq 6 ] -- 'not both layers arrive'
-	expect "packets whose link is the device's own" "$(marked "$gwb" "$own")" 0
+	expect 'outer packets with the link that they came in by' "$(marked "$gwb" "$under")" 3
+	expect "inner packets whose link is the device's own" "$(marked "$gwb" "$own")" 0
+	expect 'inner packets without a link' "$(marked "$gwb" "$none")" 3
 }
 
 # A static device's packets carry none.
@@ -234,10 +287,13 @@ ingress_fault8_redirected_back()
 	expect 'packets that came back with if_id 6' "$(marked "$gwa" 6)" 4
 }
 
-all='receive_if_id receive_link receive_link_fault11_nested receive_static transmit_if_id
+all='receive_if_id receive_link receive_link_fault11_other_netns_created
+	receive_link_fault11_other_netns_moved receive_link_fault11_nested receive_static transmit_if_id
 	transmit_link transmit_set_twice transmit_fault6_behind_netem ingress_fault8_redirected_back'
 
 setup_gateways
+setup_ns inner
+quiet "$inner"
 functions=$(bpftool btf dump file "/sys/kernel/btf/$driver_name" 2>/dev/null)
 missing=''
 if [[ $functions != *bpf_skb_get_xfrm_info* ]]; then
