@@ -45,8 +45,10 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{
+            Acquire,
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         rcu, //
     }, //
@@ -141,10 +143,14 @@ impl Interface {
     /// be checked only afterwards, and is not lost for that.
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
-            Mode::Static { if_id, replaced } => match replaced.load(Relaxed) {
-                old if old != 0 && old == state_if_id => old,
-                _ => if_id.load(Relaxed),
-            },
+            Mode::Static { if_id, replaced } => {
+                // Acquire: who sees the new one sees also what it replaces.
+                let now = if_id.load(Acquire);
+                match replaced.load(Relaxed) {
+                    old if old != 0 && old == state_if_id => old,
+                    _ => now,
+                }
+            }
             Mode::External => state_if_id,
         }
     }
@@ -276,7 +282,7 @@ impl Link for Interface {
         table::add_key(dev, new, rtnl)
             .map_err(|err| ack.refuse(err, attr, c"the device could not be added to the table"))?;
         replaced.store(old, Relaxed);
-        if_id.store(new, Relaxed);
+        if_id.store(new, Release);
         table::remove_key(dev, old, rtnl);
         rtnl::synchronize_net(rtnl);
         replaced.store(0, Relaxed);

@@ -75,7 +75,7 @@ fn prepare(
     let known = key.and_then(|key| caches::bundle(&key, rcu));
     let bundle = match known {
         Some(bundle) => bundle,
-        None => find(dev, skb, family, key, rcu)?,
+        None => find(dev, skb, family, key.and(flow), rcu)?,
     };
     check_size(skb, family, &bundle)?;
     Ok(bundle)
@@ -95,20 +95,22 @@ fn key(dev: &Device<Interface>, skb: &mut SkBuff, flow: FlowKey) -> Option<Bundl
     ))
 }
 
-/// Looks up the bundle of a packet, and remembers it by `key`.
+/// Looks up the bundle of a packet, and remembers it for those with the same `flow_key`.
 fn find(
     dev: &Device<Interface>,
     skb: &mut SkBuff,
     family: Family,
-    key: Option<BundleKey>,
+    flow_key: Option<FlowKey>,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, DropReason> {
     let mut flow = Flow::of(skb, family, dev.net()).map_err(|_| DropReason::XFRM_POLICY)?;
     let (metadata, route) = route(dev, skb, &mut flow)?;
-    let XfrmInfo { if_id, link } = connection(dev, metadata, &route)?;
-    flow.set_output_device(link);
+    let info = connection(dev, metadata, &route)?;
+    // With the connection that is used, which a change of the device may just have made another one.
+    let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info));
+    flow.set_output_device(info.link);
 
-    let bundle = bundle(dev, route, &flow, if_id).ok_or_else(|| {
+    let bundle = bundle(dev, route, &flow, info.if_id).ok_or_else(|| {
         dev.count(Counter::TxCarrier);
         skb.link_failure();
         DropReason::XFRM_POLICY
