@@ -20,7 +20,7 @@ demo: modules
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules
-	@$(vm) --timeout 3000 -- bash /src/selftests/$(runner)
+	@$(vm) --timeout 4200 -- bash /src/selftests/$(runner)
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak)
 .PHONY: test-debug
@@ -28,6 +28,16 @@ test-debug:
 	@$(scripts)/build.sh debug
 	@DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 7200 -- \
 		env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+
+## bench: what packets, tenants and devices cost, ours and the C driver's (CASES="transmit forward": some, FULL=1: more)
+.PHONY: bench
+bench: modules
+	@bench/bench.sh $(if $(KDIR),--here rust/xfrm_interface_rust.ko)
+
+## bench-profile: in which functions a packet's instructions are executed (CASE="transmit policy external")
+.PHONY: bench-profile
+bench-profile: modules
+	@bench/profile.sh
 
 ## vm: a shell in the VM, with the module loaded
 .PHONY: vm
@@ -66,4 +76,4 @@ distclean: clean
 .PHONY: help
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r verb what; do printf '  make %-11s %s\n' "$$verb" "$$what"; done
+		while IFS='|' read -r verb what; do printf '  make %-13s %s\n' "$$verb" "$$what"; done

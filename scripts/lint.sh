@@ -62,8 +62,9 @@ check rustfmt inside 'find rust -name "*.rs" | xargs rustfmt --check --edition 2
 check clippy clippy
 check 'no unsafe code in rust/xfrmi' no_unsafe
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
+check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
 # One by one: together they take more memory than there is.
-check shellcheck inside 'for file in scripts/*.sh selftests/*.sh .ci/run; do shellcheck "$file"; done'
+check shellcheck inside 'for file in scripts/*.sh selftests/*.sh bench/*.sh .ci/run; do shellcheck "$file"; done'
 check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead'
 check 'SPDX lines' spdx
 chown -R --reference="$top" "$top/out"

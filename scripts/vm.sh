@@ -9,6 +9,7 @@
 #       --cpus N  --memory SIZE          2 and 1G unless given
 #       --timeout SECONDS                after which the machine is killed and the run fails; 1800
 #       --results DIR                    a directory of the machine, writable inside at /results
+#       --emulator "OPTIONS"             for QEMU where there is no KVM, or with KVM=no in the environment
 #
 # Inside: the checkout at /src, the kernel's source at /kernel/source. What the command prints is
 # printed as it comes; the exit code is the command's. If the command does not come to its end
@@ -17,14 +18,14 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-kernel=stock cpus=2 memory=1G limit=1800 results='' shell=
+kernel=stock cpus=2 memory=1G limit=1800 results='' emulator='' shell=
 
 # Whether a kernel boots under KVM here. An openable /dev/kvm does not show it: nested
 # virtualisation may abort or hang. So a kernel is booted without a root, far enough to panic.
 # The answer holds until the machine is rebooted.
 kvm_works() {
 	local answer
-	[ -w /dev/kvm ] || return 1
+	[ "${KVM-}" != no ] && [ -w /dev/kvm ] || return 1
 	answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -s "$answer" ]; then
 		rm -f "$cache"/kvm-*
@@ -48,6 +49,7 @@ while [ $# -gt 0 ]; do
 	--memory) memory=$2; shift 2 ;;
 	--timeout) limit=$2; shift 2 ;;
 	--results) results=$2; shift 2 ;;
+	--emulator) emulator=$2; shift 2 ;;
 	--shell) shell=1; shift ;;
 	--) shift; break ;;
 	*) die "vm.sh: unknown option $1" ;;
@@ -67,7 +69,12 @@ binds+=(--bind "$work" /vm --bind "$results" /results)
 
 vng=(vng -r '/usr/lib/modules/$RELEASE/vmlinuz' --user root --cpus "$cpus" --memory "$memory"
 	--cwd /src --append console=ttyS0 --append loglevel=5 --qemu-opts=-serial --qemu-opts=file:/vm/console)
-kvm_works || vng+=(--disable-kvm)
+if ! kvm_works; then
+	vng+=(--disable-kvm)
+	for option in $emulator; do
+		vng+=(--qemu-opts="$option")
+	done
+fi
 
 if [ -n "$shell" ]; then
 	printf '%s\n' "export MODULE=/src/out/$kernel/rust/xfrm_interface_rust.ko" \

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What a packet costs by each way, with one connection.
+
+# The ways that are measured with this driver: those without any only once.
+kinds()
+{
+	[ "$driver" = rust ] || echo plain policy vti
+	echo static external bpf
+}
+
+# each FUNCTION GROUP FAMILIES SIZES [KINDS]: calls FUNCTION GROUP KIND FAMILY for all of them.
+each()
+{
+	local function=$1 group=$2 families=$3 sizes=$4 SIZE family kind
+
+	for family in $families; do
+		for SIZE in $sizes; do
+			for kind in ${5:-$(kinds)}; do
+				"$function" "$group" "$kind" "$family"
+				remove_all
+			done
+		done
+	done
+}
+
+variant() { echo "IPv$family, $SIZE bytes"; }
+
+# Onto a dummy underlay.
+transmit()
+{
+	underlay dummy
+	sender
+	outbound "$2" "$3"
+	measure "$3" "$2"
+	result "$1" "$(variant)" "$2" "$unit" "$value" "$least" "$most"
+}
+
+# Over veth, into a socket, and read from it.
+both()
+{
+	underlay veth
+	sender
+	outbound "$2" "$3"
+	inbound "$2" "$3"
+	measure "$3" "$2" -i bench-b
+	result "$1" "$(variant)" "$2" "$unit" "$value" "$least" "$most"
+}
+
+# The receiver's part. The sender uses policies, so that it costs the same whatever is measured; what
+# it costs to transmit to a dummy is subtracted. Crossing the veth pair and reading from the socket
+# are part of the result.
+receive()
+{
+	local way=policy
+
+	[ "$2" != plain ] || way=plain
+	underlay dummy
+	sender
+	outbound "$way" "$3"
+	measure "$3" "$way"
+	transmitting=$value
+	remove_all
+	underlay veth
+	sender
+	outbound "$way" "$3"
+	inbound "$2" "$3"
+	measure "$3" "$way" -i bench-b
+	received "$1" "$(variant)" "$2"
+}
+
+# received GROUP VARIANT KIND: the result of what was measured, without the transmission.
+received()
+{
+	result "$1" "$2" "$3" "$unit" "$(less "$value")" "$(less "$least")" "$(less "$most")"
+}
+
+less() { awk -v a="$1" -v b="$transmitting" 'BEGIN { printf "%.1f", a - b }'; }
+
+# From a veth onto a dummy underlay. The host's part is included.
+forward()
+{
+	underlay dummy
+	host
+	outbound "$2" "$3"
+	measure "$3" "$2"
+	result "$1" "$(variant)" "$2" "$unit" "$value" "$least" "$most"
+}

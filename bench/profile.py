@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Prints in which functions the instructions of a packet were executed.
+
+    profile.py DIRECTORY
+
+The directory holds what run-profile.sh and plugin.c leave. A packet's part of what the kernel does
+meanwhile, such as timers and the freeing of memory, is included.
+"""
+
+import bisect
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+# The lower half of the addresses is user space.
+KERNEL = 1 << 63
+
+
+class Symbols:
+    """The kernel's functions by address."""
+
+    def __init__(self, path):
+        symbols = []
+        for line in path.read_text().splitlines():
+            address, kind, name = line.split(maxsplit=2)
+            if kind in 'tTwW':
+                symbols.append((int(address, 16), name.replace('\t', ' ')))
+        symbols.sort()
+        self.addresses = [address for address, _ in symbols]
+        self.names = [name for _, name in symbols]
+
+    def name(self, address):
+        """The function that an address is in."""
+        if address < KERNEL:
+            return '(user space)'
+        index = bisect.bisect_right(self.addresses, address) - 1
+        return self.names[index] if index >= 0 else '(unknown)'
+
+
+def readable(names):
+    """A mapping from the names to what a compiler has made them from."""
+    done = subprocess.run(['llvm-cxxfilt-19'], input='\n'.join(names), capture_output=True,
+                          text=True, check=True)
+    return dict(zip(names, done.stdout.splitlines()))
+
+
+def profile(path, symbols, packets):
+    """The instructions of a packet, by function."""
+    counts = Counter()
+    for line in path.read_text().splitlines():
+        address, count = line.split()
+        counts[symbols.name(int(address, 16))] += int(count) / packets
+    return counts
+
+
+def main():
+    """Prints the table."""
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    directory = Path(sys.argv[1])
+    columns = {}
+    symbols = {}
+    for line in (directory / 'order').read_text().splitlines():
+        driver, kind, packets, number = line.split()
+        if driver not in symbols:
+            symbols[driver] = Symbols(directory / f'symbols.{driver}')
+        label = kind if kind in ('plain', 'policy', 'vti') else f'{kind}, {driver}'
+        columns[label] = profile(directory / f'round.{number}', symbols[driver], int(packets))
+
+    functions = sorted({name for counts in columns.values() for name in counts},
+                       key=lambda name: -max(counts[name] for counts in columns.values()))
+    shown = readable(functions)
+    print('Instructions per packet, by function; functions that never take 5 are left out\n')
+    print(''.join(f'{label:>18}' for label in columns))
+    print(''.join(f'{sum(counts.values()):18,.0f}' for counts in columns.values()) + '  all')
+    for name in functions:
+        if max(counts[name] for counts in columns.values()) >= 5:
+            print(''.join(f'{counts[name]:18,.0f}' for counts in columns.values()) + f'  {shown[name]}')
+
+
+main()

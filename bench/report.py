@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Prints what was measured as tables, whether it could be repeated, and which goals are met.
+
+    report.py RESULTS
+"""
+
+import sys
+
+from goals import goals
+from results import Results, unique
+
+TITLES = {
+    'transmit': 'Transmit: onto a dummy underlay',
+    'both': 'Transmit and receive: over veth, into a socket, and read from it',
+    'receive': 'Receive: the same from a sender with policies, less what that costs to transmit',
+    'forward': "Forward: from a veth onto a dummy underlay, with the host's part",
+    'tenants': 'Tenants: transmit through one external device, each packet to another tenant',
+    'scale': 'Tenants on a static device each, and all on one external device',
+    'lookup': "Receive through one of many static devices, all in one bucket of C's table",
+    'devices': 'Devices',
+    'transmit aes': 'Transmit, AES-GCM',
+    'both aes': 'Transmit and receive, AES-GCM',
+}
+KINDS = {
+    'plain': 'plain UDP',
+    'policy': 'policy-based',
+    'vti': 'VTI',
+    'static': 'static',
+    'external': 'external, route',
+    'bpf': 'external, BPF',
+}
+# How far two measurements of the same may be apart.
+TOLERANCE = 0.01
+
+
+def shown(result, packets):
+    """The value as text. Times of packets are shown as packets per second."""
+    if result is None:
+        return ''
+    if result.unit == 'nanoseconds' and packets:
+        return f'{1e9 / result.value:,.0f}/s'
+    return f'{result.value:,.0f}'
+
+
+def row(results, group, variant, kind, label):
+    """A line of a table."""
+    ours = results.get(group, variant, kind, 'rust')
+    theirs = results.get(group, variant, kind, 'c')
+    packets = group != 'devices' and 'adding' not in variant
+    if ours is theirs:
+        ours = None
+    ratio = f'{ours.value / theirs.value:.3f}' if ours and theirs and theirs.value else ''
+    return f'  {label:44}{shown(theirs, packets):>14}{shown(ours, packets):>14}{ratio:>10}'
+
+
+def table(results, group):
+    """The lines of a group's table."""
+    lines = [r for r in results.lines if r.group == group]
+    yield ''
+    yield f'{TITLES.get(group, group):46}{"C":>14}{"Rust":>14}{"Rust/C":>10}'
+    for variant in unique(r.variant for r in lines):
+        measured = [r for r in lines if r.variant == variant]
+        kinds = unique(r.kind for r in measured)
+        units = '' if measured[0].unit == results.about.get('clock') else f' ({measured[0].unit})'
+        if len(kinds) == 1:
+            yield row(results, group, variant, kinds[0], variant + units)
+            continue
+        yield f'  {variant}{units}'
+        for kind in kinds:
+            yield row(results, group, variant, kind, '  ' + KINDS.get(kind, kind))
+
+
+def repeated(results):
+    """A line about each group that was measured again."""
+    pairs = [(results.get('transmit', r.variant, r.kind, r.driver), r)
+             for r in results.lines if r.group == 'again']
+    if not pairs:
+        return
+    apart, first, again = max((abs(b.value / a.value - 1), a, b) for a, b in pairs if a)
+    verdict = 'agree' if apart <= TOLERANCE else 'DO NOT AGREE'
+    yield ''
+    yield (f'{len(pairs)} measurements of transmission, done twice, {verdict} within {TOLERANCE:.0%}: the '
+           f'largest difference is {apart:.2%}')
+    yield (f'({first.variant}, {first.kind}, {first.driver}: {first.value:,.0f} and {again.value:,.0f}).')
+
+
+def judged(results):
+    """The goals that something was measured for."""
+    lines = []
+    for name, limit, numerator, denominator in goals():
+        ratio = results.ratio(numerator, denominator)
+        if ratio is not None:
+            verdict = 'met' if ratio <= limit else 'not met'
+            lines.append(f'  {name:58}{ratio:>8.3f}   <= {limit:.2f}   {verdict}')
+    if lines:
+        yield ''
+        yield "Goals: ours relative to the C driver's"
+        yield from lines
+
+
+def main():
+    """Prints the report."""
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    results = Results(sys.argv[1])
+    if not results.lines:
+        sys.exit('nothing was measured')
+    instructions = results.about.get('clock') == 'instructions'
+    print('Instructions per packet' if instructions else 'Packets per second; Rust/C is a ratio of times',
+          'of kernel', results.about.get('kernel', '?') + ', one processor')
+    for group in unique(r.group for r in results.lines if r.group != 'again'):
+        print('\n'.join(table(results, group)))
+    for line in (*repeated(results), *judged(results)):
+        print(line)
+
+
+main()

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Measures the C driver and ours, one after the other, on this machine, which needs a kernel that our
+# module was built for. Everything happens in network namespaces of its own, but the driver that is
+# loaded is replaced.
+#
+#	run.sh GROUP...		what to measure: transmit both receive forward tenants scale lookup devices
+#
+#	DRIVERS="c rust"	which drivers
+#	FULL=1			all families and sizes, more tenants
+#	CIPHER=null|aes		what states are made with
+#	MODULE=FILE		our module
+#	UDP=FILE BPF=FILE	what udp.c and if_id.bpf.c were compiled to
+#	RESULTS=FILE		where lines are added; lib.sh says what they look like
+
+set -euo pipefail
+here=$(dirname "$(readlink -e "$0")")
+. "$here/lib.sh"
+. "$here/topology.sh"
+. "$here/packets.sh"
+. "$here/tenants.sh"
+. "$here/devices.sh"
+
+: "${DRIVERS:=c rust}" "${CIPHER:=null}" "${FULL:=}"
+# Encryption costs the same whatever the driver, and hides the differences of small packets.
+if [ "$CIPHER" = null ]; then
+	suffix='' families='4 6' sizes=64 transmitted='64 1400'
+else
+	suffix=" $CIPHER" families=4 sizes=1400 transmitted=1400
+fi
+[ -z "$FULL" ] || families='4 6' sizes='64 1400' transmitted=$sizes
+
+group()
+{
+	case $1 in
+	transmit) each transmit "transmit$suffix" "$families" "$transmitted" ;;
+	again) each transmit "again$suffix" "$families" 64 ;;
+	both | receive | forward) each "$1" "$1$suffix" "$families" "$sizes" ;;
+	tenants | scale | lookup | devices) "$1" ;;
+	*) die "unknown group: $1" ;;
+	esac
+}
+
+unit=$("$UDP" clock)
+printf '# %s\n' "clock $unit" "kernel $(uname -r)" >>"$RESULTS"
+# Whoever watches devices come and go would be measured too.
+[ "$unit" != instructions ] || udevadm control --exit 2>/dev/null || :
+modprobe -a dummy veth esp4 esp6
+trap remove_all EXIT
+
+for driver in $DRIVERS; do
+	for name in "${module_name[@]}"; do
+		[ ! -d "/sys/module/$name" ] || rmmod "$name"
+	done
+	load_driver "$driver"
+	for name in "$@"; do
+		progress "$driver: $name$suffix"
+		group "$name"
+	done
+	unload_driver "$driver"
+done
