@@ -60,7 +60,8 @@ pub(crate) enum Mode {
     Static {
         /// Its `if_id`, in host byte order, not zero.
         if_id: Atomic<u32>,
-        /// The `if_id` that a change is replacing; 0 while there is none.
+        /// The `if_id` before the last change; 0 if there was none. Packets may have come in with it
+        /// that still wait in a queue; new ones can't, because the table knows no such device.
         replaced: Atomic<u32>,
     },
     /// Those that the metadata of packets name.
@@ -285,7 +286,6 @@ impl Link for Interface {
         if_id.store(new, Release);
         table::remove_key(dev, old, rtnl);
         rtnl::synchronize_net(rtnl);
-        replaced.store(0, Relaxed);
         dev.state_changed(rtnl);
         Ok(())
     }
