@@ -94,7 +94,7 @@ who()
 	local left=left$1 address=$2
 
 	[[ $address != *:* ]] || address=[$address]
-	inside "${!left}" socat -T 10 "TCP:$address:7,connect-timeout=5" - </dev/null 2>/dev/null
+	inside "${!left}" socat -T 30 "TCP:$address:7,connect-timeout=20" - </dev/null 2>/dev/null
 }
 
 each_reaches_its_own()
