@@ -49,7 +49,24 @@ awk '
 	}
 ' "$results/c.tap" "$results/rust.tap"
 
-echo
+# What failed, once more at the end, where it is found without scrolling.
+awk '
+	FNR == 1 { driver = driver == "" ? "the C driver" : "our driver" }
+	/^not ok / && !/ # TODO/ {
+		sub(/^not ok [0-9]+ /, "")
+		name = $0
+		sub(/: /, " ", name)
+		sub(/ # .*/, "", name)
+		names[driver, name] = 1
+		print "failed with " driver ": " $0
+	}
+	/^# / {
+		for (key in names) {
+			split(key, part, SUBSEP)
+			if (part[1] == driver && index($0, "# " part[2]) == 1) print "  " $0
+		}
+	}
+' "$results/c.tap" "$results/rust.tap"
 awk '
 	/^[0-9]+ passed, / { passed += $1; failed += $3; if ($5) skipped += $5; runs++ }
 	END {
