@@ -215,24 +215,100 @@ state_expires()
 	goes_through ''
 }
 
+# The same state with other endpoints (MOBIKE): packets leave for the new one at once.
+state_migrated()
+{
+	local before
+
+	known external || return
+	other_underlay
+	before=$(stat "$gwa" other tx_packets)
+	check inside "$gwa" "$here/xfrm.py" migrate 5 9 192.0.2.1 192.0.2.2 198.51.100.1 198.51.100.2 -- \
+		'migration is refused'
+	send
+	expect 'packets to the new endpoint' "$(($(stat "$gwa" other tx_packets) - before))" 1
+}
+
+# Each CPU takes the state that is its own, if it has one.
+states_of_cpus()
+{
+	local i
+
+	[ "$(nproc)" -ge 2 ] || { skip 'there is one CPU only'; return; }
+	known external || return
+	for i in 0 1 0 1; do
+		on_cpu "$i" 0x1010
+	done
+	check inside "$gwa" "$here/xfrm.py" state-of-cpu 1 192.0.2.1 192.0.2.2 0x1050 9 5 -- \
+		'a state of a CPU is refused'
+	for i in 0 1 0 1; do
+		on_cpu "$i" "$([ $i = 1 ] && echo 0x1050 || echo 0x1010)"
+	done
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1050
+	on_cpu 1 0x1010
+}
+
+# on_cpu CPU SPI: what that CPU sends goes through that state.
+on_cpu()
+{
+	local before
+
+	before=$(sent_by_state)
+	inside "$gwa" taskset -c "$1" ping -n -q -c 1 -W 0.01 "$to" >/dev/null 2>&1
+	expect "the state of a packet from CPU $1" \
+		"$(comm -13 <(echo "$before") <(sent_by_state) | awk '{ print $1 }' | grep -E '^0x10[0-9]0$' | xargs)" "$2"
+}
+
 # What is deleted goes, keys and all, although the flow's packets have stopped.
 state_is_freed()
 {
-	local trace=/sys/kernel/tracing probe=bundles_state_freed before after
+	local before
+
+	count_freed || return
+	known "$1" || return
+	before=$(freed)
+	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010
+	check slowwait 6 freed_since "$before" -- 'the state is not freed within six seconds'
+}
+
+# Nor does what is remembered keep a namespace, its devices or its states.
+namespace_deleted()
+{
+	local gone='' i before gwa
+
+	count_freed || return
+	setup_ns gone
+	quiet "$gone"
+	gwa=$gone
+	other_underlay
+	device a external 5
+	for ((i = 1; i <= 200; i++)); do
+		echo "route add 10.2.0.$i/32 dev ipsec encap xfrm if_id 5"
+	done | ip -n "$gone" -batch -
+	tunnel id=5 n=1 a=198.51.100.1 b=198.51.100.2 ns_b= way=out
+	for ((i = 1; i <= 200; i++)); do
+		inside "$gone" bash -c "echo >/dev/udp/10.2.0.$i/9" 2>/dev/null
+	done
+	expect 'packets sent' "$(stat "$gone" other tx_packets)" 200
+	before=$(freed)
+	ip netns del "$gone"
+	check slowwait 6 freed_since "$before" -- 'its state is not freed within six seconds'
+}
+
+# count_freed: counts the states that are freed, from now on.
+count_freed()
+{
+	local trace=/sys/kernel/tracing probe=bundles_state_freed
 
 	[ -e $trace/kprobe_events ] || mount -t tracefs tracefs $trace 2>/dev/null
 	if ! echo "p:$probe ___xfrm_state_destroy" >>$trace/kprobe_events 2>/dev/null &&
 		! echo "p:$probe xfrm_state_gc_task" >>$trace/kprobe_events 2>/dev/null; then
 		skip 'this kernel has no kprobes'
-		return
+		return 1
 	fi
 	defer eval "echo '-:$probe' >>$trace/kprobe_events"
 	defer eval "echo 0 >$trace/events/kprobes/$probe/enable"
-	known "$1" || return
 	echo 1 >$trace/events/kprobes/$probe/enable
-	before=$(freed)
-	ip -n "$gwa" xfrm state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1010
-	check slowwait 6 freed_since "$before" -- 'the state is not freed within six seconds'
 }
 
 freed()
@@ -251,7 +327,7 @@ freed_since()
 # A dummy beside the underlay, which shows what is sent over it.
 other_underlay()
 {
-	defer ip -n "$gwa" link del other 2>/dev/null
+	defer eval "ip -n $gwa link del other 2>/dev/null"
 	ip -n "$gwa" link add other type dummy
 	ip -n "$gwa" addr add 198.51.100.1/24 dev other
 	ip -n "$gwa" link set other up
@@ -271,6 +347,58 @@ route_changed()
 	expect 'packets over the new route' "$(($(stat "$gwa" other tx_packets) - before))" 1
 	ip -n "$gwa" route del 192.0.2.2/32
 	check reach "$gwa" $to 1 -- 'it is not answered over the old route'
+}
+
+# The way to the peer depends on the inner packet's TOS.
+route_by_tos()
+{
+	local before i
+
+	known external || return
+	other_underlay
+	defer ip -n "$gwa" rule del tos 0x10 table 200
+	defer ip -n "$gwa" route flush table 200
+	ip -n "$gwa" route add 192.0.2.2/32 via 198.51.100.2 dev other table 200
+	ip -n "$gwa" rule add tos 0x10 table 200
+	before=$(stat "$gwa" other tx_packets)
+	for ((i = 1; i <= 3; i++)); do
+		goes_through 0x1010 -Q 0x10
+		expect 'packets over the route for that TOS' "$(($(stat "$gwa" other tx_packets) - before))" $i
+		check reach "$gwa" $to 1 -- 'a packet with another TOS is not answered'
+	done
+	expect 'packets over the route for that TOS' "$(($(stat "$gwa" other tx_packets) - before))" 3
+}
+
+address_removed()
+{
+	known external || return
+	defer neighbours "$gwa" b "$gwb"
+	defer ip -n "$gwa" addr replace 192.0.2.1/24 dev under
+	ip -n "$gwa" addr del 192.0.2.1/24 dev under
+	send
+	expect 'packets sent without a route to the peer' "$took" ''
+	ip -n "$gwa" addr add 192.0.2.1/24 dev under
+	neighbours "$gwa" b "$gwb"
+	check reach "$gwa" $to 1 -- 'it is not answered when the address is back'
+}
+
+underlay_moved_to_vrf()
+{
+	known external || return
+	defer gateway_neighbours
+	defer ip -n "$gwa" link del red
+	ip -n "$gwa" link add red type vrf table 77
+	ip -n "$gwa" link set red up
+	ip -n "$gwa" link set under master red
+	send
+	expect 'packets sent from outside of the VRF' "$took" ''
+	ip -n "$gwa" route replace 10.1.0.2/32 dev ipsec src 10.1.0.1 encap xfrm if_id 5 link_dev under
+	gateway_neighbours
+	check reach "$gwa" $to 1 -- 'it is not answered when the route names the VRF'
+	ip -n "$gwa" link set under nomaster
+	ip -n "$gwa" route replace 10.1.0.2/32 dev ipsec src 10.1.0.1 encap xfrm if_id 5
+	gateway_neighbours
+	check reach "$gwa" $to 1 -- 'it is not answered outside of the VRF again'
 }
 
 # The route into the device names another connection.
@@ -385,7 +513,13 @@ subtest policy_mark policy_mark external
 subtest state_flushed state_flushed external
 subtest state_expires state_expires external
 subtest state_is_freed state_is_freed external
+subtest state_migrated state_migrated
+subtest states_of_cpus states_of_cpus
+subtest namespace_deleted namespace_deleted
 subtest route_changed route_changed
+subtest route_by_tos route_by_tos
+subtest address_removed address_removed
+subtest underlay_moved_to_vrf underlay_moved_to_vrf
 subtest encap_changed encap_changed
 subtest device_rekeyed device_rekeyed
 subtest device_down_and_up_static device_down_and_up static
