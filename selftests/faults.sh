@@ -143,34 +143,28 @@ icmp_in()
 	inside "$gwb" awk '/^Icmp: [0-9]/ { print $10 }' /proc/net/snmp
 }
 
-# counted_pings COUNT COMMAND...: sends that many pings while the command runs again and again, and says
-# how many were answered and how often the command ran.
-counted_pings()
+# datagrams_under_change NS PACKETS CHANGE...: sends at least so many datagrams from gwa to gwb, while
+# the device of NS is changed all the time. What happened is in variables of those names.
+datagrams_under_change()
 {
-	local count=$1 changes=0
-	shift
+	local changed=$1 packets=$2 changes=500 result
+	shift 2
 
-	job_start ip netns exec "$gwa" ping -n -q -c "$count" -i 0.001 -W 5 10.1.0.2 >"$tmp/ping"
-	while kill -0 "$job" 2>/dev/null; do
-		"$@" >/dev/null 2>&1
-		changes=$((changes + 1))
-	done
-	wait "$job"
-	log_info "$changes rounds, $(grep received "$tmp/ping")"
-	check [ "$changes" -ge 2 ] -- "only $changes rounds"
-	expect 'answers' "$(sed -n 's/.* \([0-9]*\) received.*/\1/p' "$tmp/ping")" "$count"
+	if debug_kernel; then
+		packets=$((packets / 20))
+		changes=50
+	fi
+	sent='' received='' requests='' refused='' backlog='' buffer=''
+	result=$(python3 "$here/changelink.py" "$gwa" "$gwb" "$changed" "$packets" "$changes" "$@")
+	check_err $? 'changes or traffic came to an end'
+	log_info "$result"
+	# shellcheck disable=SC2086
+	declare -g $result
+	check [ "${requests:-0}" -ge "$changes" ] -- 'too few changes'
+	expect "datagrams received (queues that were full have dropped $backlog and $buffer)" "$received" "$sent"
 }
 
-repeat()
-{
-	local i
-
-	for ((i = 0; i < 50; i++)); do
-		echo "$*"
-	done
-}
-
-# changelink_lossless LINES: those changes, of gwb's device, lose nothing.
+# gwb's device gets all of the datagrams, whatever is asked of it that changes nothing.
 changelink_lossless()
 {
 	defer reset_gateways
@@ -179,15 +173,46 @@ changelink_lossless()
 	device b static 5
 	tunnel id=5
 	ip -n "$gwb" link add six type xfrm if_id 6
-	for line in "$@"; do
-		repeat "$line"
-	done >"$tmp/batch"
-	counted_pings 2000 ip -n "$gwb" -force -batch "$tmp/batch"
+	datagrams_under_change "$gwb" 50000 "$@"
+	expect 'packets of the device' "$(stat "$gwb" ipsec rx_packets rx_errors rx_dropped)" "$sent 0 0"
 	expect 'if_id' "$(ip -n "$gwb" -d -j link show ipsec | jq -r '.[0].linkinfo.info_data.if_id')" 0x5
 }
 
-# The sender changes between two if_ids for which its peer has a device each: whichever it uses, the
-# packet gets through.
+changelink_same_value()
+{
+	changelink_lossless 5@under nothing
+}
+
+changelink_failing()
+{
+	changelink_lossless 5@lo 6@under 0@under
+	expect 'changes refused' "$refused" "$requests"
+}
+
+# The receiver changes to another if_id and back. Whenever it has the other one, what is sent belongs
+# to the external device, so that each packet is received by one of the two.
+changelink_real_on_receiver()
+{
+	local packets other
+
+	defer reset_gateways
+	defer ip -n "$gwb" link del other
+	device a static 5
+	device b static 5
+	tunnel id=5
+	ip -n "$gwb" link add other type xfrm external
+	ip -n "$gwb" link set other up
+	datagrams_under_change "$gwb" 20000 6@under 5@under
+	expect 'changes refused' "$refused" 0
+	packets=$(stat "$gwb" ipsec rx_packets)
+	other=$(stat "$gwb" other rx_packets)
+	expect 'packets of both devices' $((packets + other)) "$sent"
+	check [ "$packets" -gt 100 ] -- "only $packets packets of the device"
+	check [ "$other" -gt 100 ] -- "only $other packets of the external device"
+}
+
+# The sender changes between two if_ids of which its peer has both: whichever it uses, the packet gets
+# through.
 changelink_real_on_sender()
 {
 	defer reset_gateways
@@ -195,15 +220,10 @@ changelink_real_on_sender()
 	device b external 5
 	tunnel id=5 n=1
 	tunnel id=6 n=2
-	# gwa receives with both: what it isn't, its external device is.
-	defer ip -n "$gwa" link del other
-	ip -n "$gwa" link add other type xfrm external
-	ip -n "$gwa" link set other up
-	for ((i = 0; i < 50; i++)); do
-		echo 'link change ipsec type xfrm dev under if_id 6'
-		echo 'link change ipsec type xfrm dev under if_id 5'
-	done >"$tmp/batch"
-	counted_pings 2000 ip -n "$gwa" -batch "$tmp/batch"
+	datagrams_under_change "$gwa" 20000 6@under 5@under
+	expect 'changes refused' "$refused" 0
+	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" "$sent 0"
+	expect 'packets received' "$(stat "$gwb" ipsec rx_packets)" "$sent"
 }
 
 # From the moment at which a change has succeeded the old if_id is out and the new one is in.
@@ -267,9 +287,9 @@ done
 subtest fault3_down_beside_external_4 fault3_down_beside_external 10.1.0.2
 subtest fault3_down_beside_external_6 fault3_down_beside_external fd00:1::2
 subtest fault3_down_with_broad_policy fault3_down_with_broad_policy
-subtest fault4_changelink_same_value changelink_lossless 'link change ipsec type xfrm dev under if_id 5'
-subtest fault4_changelink_failing changelink_lossless 'link change ipsec type xfrm dev lo if_id 5' \
-	'link change ipsec type xfrm dev under if_id 6' 'link change ipsec type xfrm dev under if_id 0'
+subtest fault4_changelink_same_value changelink_same_value
+subtest fault4_changelink_failing changelink_failing
+subtest fault4_changelink_real_on_receiver changelink_real_on_receiver
 subtest fault4_changelink_real_on_sender changelink_real_on_sender
 subtest changelink_takes_effect_at_once changelink_at_once
 for kind in static external; do
