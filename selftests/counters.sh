@@ -167,6 +167,17 @@ too_big()
 	expect_errors 1 1 0 0 0
 }
 
+# What the queue of the underlay does not take has not been sent.
+queue_full()
+{
+	devices "$1"
+	tunnel id=5
+	tc -n "$gwa" qdisc add dev under root pfifo limit 0
+	defer tc -n "$gwa" qdisc del dev under root
+	check silent "$gwa" 10.1.0.2 -- 'ping is answered'
+	expect_errors 3 0 0 3 0
+}
+
 # What fails the integrity check is an error of the device that the state belongs to.
 receive_wrong_key()
 {
@@ -245,8 +256,8 @@ for kind in static external; do
 		subtest exact_${kind}_$family exact $kind $family
 	done
 	for name in no_policy blocked_by_policy no_state state_of_another_if_id no_underlay_route \
-		routing_loop other_protocol too_big receive_wrong_key receive_no_policy \
-		receive_policy_mismatch parallel; do
+		routing_loop other_protocol too_big queue_full receive_wrong_key \
+		receive_no_policy receive_policy_mismatch parallel; do
 		subtest ${name}_$kind $name $kind
 	done
 done

@@ -95,7 +95,8 @@ log_complaints()
 		-e 'refcount_t' -e 'ref_tracker' -e 'possible (recursive|circular|irq)' -e 'possible deadlock' \
 		-e 'suspicious RCU' -e 'inconsistent lock' -e 'unregister_netdevice: waiting' \
 		-e 'sleeping function' -e 'suspected memory leaks' -e 'unreferenced object' -e 'rcu.*stall' \
-		-e 'Kernel panic' -e 'kernel NULL pointer' -e 'soft lockup' -e 'hung_task|blocked for more' |
+		-e 'attempted to create .Error' -e 'Kernel panic' -e 'kernel NULL pointer' -e 'soft lockup' \
+		-e 'hung_task|blocked for more' |
 		grep -v -e 'Unprivileged eBPF' -e 'Spectre' -e 'already exists in .ref_tracker'
 }
 

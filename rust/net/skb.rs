@@ -120,15 +120,14 @@ impl SkBuff {
         ManuallyDrop::new(self).consume(reason);
     }
 
-    /// Sends the packet through `dst`, from `net`. Fails when it was not sent, with an unspecified
-    /// error.
-    pub(crate) fn output(self, dst: ARef<Dst>, net: &Net, _rcu: &rcu::Guard) -> Result {
+    /// Sends the packet through `dst`, from `net`. Returns whether it was sent, as far as is known:
+    /// what waits in a queue is.
+    pub(crate) fn output(self, dst: ARef<Dst>, net: &Net, _rcu: &rcu::Guard) -> bool {
         let dst = Dst::into_raw(dst);
+        // What is not zero is an error number, or a verdict of a queue (`NET_XMIT_DROP`), which is none.
+        //
         // SAFETY: The packet and the dst are handed over; the namespace is live, and RCU is held.
-        match unsafe { bindings::net_helper_dst_output(net.as_raw(), self.into_raw(), dst) } {
-            0 => Ok(()),
-            err => Err(Error::from_errno(err)),
-        }
+        unsafe { bindings::net_helper_dst_output(net.as_raw(), self.into_raw(), dst) == 0 }
     }
 }
 

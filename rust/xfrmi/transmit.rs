@@ -211,11 +211,10 @@ fn check_size(skb: &mut SkBuff, family: Family, bundle: &Dst) -> Result<(), Drop
 fn send(dev: &Device<Interface>, mut skb: SkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
     let len = skb.len();
     skb.scrub(!dev.link_net().is(dev.net()));
-    match skb.output(bundle, dev.link_net(), rcu) {
-        Ok(()) => dev.count_tx(len),
-        Err(_) => {
-            dev.count(Counter::TxErrors);
-            dev.count(Counter::TxAborted);
-        }
+    if skb.output(bundle, dev.link_net(), rcu) {
+        dev.count_tx(len);
+    } else {
+        dev.count(Counter::TxErrors);
+        dev.count(Counter::TxAborted);
     }
 }
