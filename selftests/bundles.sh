@@ -422,6 +422,39 @@ device_rekeyed()
 	goes_through 0x1010
 }
 
+# Two devices have the same if_id, because their link namespaces differ, and packets with the same route
+# are redirected from one to the other.
+redirected()
+{
+	local ns before
+
+	defer reset_gateways
+	setup_ns ns
+	defer cleanup_ns "$ns"
+	device a static 5 dev=
+	device b static 5
+	tunnel id=5 n=1
+	# Over there is an underlay of its own.
+	ip -n "$ns" -batch - <<-END
+		link add under type dummy
+		addr add 192.0.2.1/24 dev under
+		link set under up
+		neigh add 192.0.2.2 dev under lladdr 02:00:00:00:00:09 nud permanent
+	END
+	tunnel id=5 n=2 ns_a="$ns" ns_b=
+	ip -n "$gwa" link add other link-netns "$ns" type xfrm if_id 5
+	defer ip -n "$gwa" link del other
+	ip -n "$gwa" link set other up
+	goes_through 0x1010
+	goes_through 0x1010
+	tc -n "$gwa" qdisc add dev ipsec clsact
+	tc -n "$gwa" filter add dev ipsec egress matchall action mirred egress redirect dev other
+	before=$(stat "$ns" under tx_packets)
+	goes_through ''
+	goes_through ''
+	expect 'packets in the other namespace' "$(($(stat "$ns" under tx_packets) - before))" 2
+}
+
 device_down_and_up()
 {
 	known "$1" || return
@@ -522,6 +555,7 @@ subtest address_removed address_removed
 subtest underlay_moved_to_vrf underlay_moved_to_vrf
 subtest encap_changed encap_changed
 subtest device_rekeyed device_rekeyed
+subtest redirected redirected
 subtest device_down_and_up_static device_down_and_up static
 subtest device_down_and_up_external device_down_and_up external 'encap xfrm if_id 5'
 subtest underlay_down_and_up underlay_down_and_up external

@@ -55,13 +55,14 @@ static CACHES: Global<Timer<Caches>> = Global::new();
 pub(super) struct BundleKey([u64; BundleKey::WORDS]);
 
 impl BundleKey {
-    const WORDS: usize = FlowKey::WORDS + 2;
+    const WORDS: usize = FlowKey::WORDS + 3;
 
-    /// The key for packets of `flow` on the route `route` that belong to the connection `info`.
-    pub(super) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo) -> Self {
+    /// The key for packets of `flow` on the route `route` that belong to the connection `info` of the
+    /// namespace `net`. Packets with the same route may be redirected to devices of several.
+    pub(super) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo, net: &Net) -> Self {
         let [a, b, c, d, e, f] = flow.words();
         let InfoKey([info]) = InfoKey::new(info);
-        Self([route.id(), a, b, c, d, e, f, info])
+        Self([route.id(), net.id(), a, b, c, d, e, f, info])
     }
 }
 

@@ -92,6 +92,7 @@ fn key(dev: &Device<Interface>, skb: &mut SkBuff, flow: FlowKey) -> Option<Bundl
         flow,
         route,
         connection(dev, metadata, route).ok()?,
+        dev.link_net(),
     ))
 }
 
@@ -107,7 +108,7 @@ fn find(
     let (metadata, route) = route(dev, skb, &mut flow)?;
     let info = connection(dev, metadata, &route)?;
     // With the connection that is used, which a change of the device may just have made another one.
-    let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info));
+    let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info, dev.link_net()));
     flow.set_output_device(info.link);
 
     let bundle = bundle(dev, route, &flow, info.if_id).ok_or_else(|| {
