@@ -89,7 +89,7 @@ struct XfrmInterface {
 
 impl kernel::InPlaceModule for XfrmInterface {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // The reverse of the teardown. The link comes last: there is no device before everything
+        // The reverse of the teardown, but for the encapsulation. There is no device before everything
         // that it needs is there.
         on_error(
             try_pin_init!(Self {
@@ -108,11 +108,12 @@ impl kernel::InPlaceModule for XfrmInterface {
                 ip6ip6 <- Tunnel6Registration::new(Family::Inet6, 2),
                 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
                 ipip6 <- Tunnel6Registration::new(Family::Inet, 2),
-                encap <- lwtunnel::Registration::new(module),
                 #[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
                 _: { net::kfuncs::register()? },
                 session: SessionRegistration::new(),
                 link: Interface::kind().register(&*namespaces)?,
+                // Devices can be taken back, but a route that has the encapsulation can't.
+                encap <- lwtunnel::Registration::new(module),
             }? Error),
             |err| {
                 if *err == EEXIST {

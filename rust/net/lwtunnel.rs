@@ -25,10 +25,7 @@ use crate::{
 use core::marker::PhantomData;
 
 use kernel::{
-    error::{
-        from_result,
-        to_result, //
-    },
+    error::from_result,
     prelude::*,
     types::Opaque, //
 };
@@ -46,7 +43,8 @@ pub(crate) trait XfrmEncap: 'static {
 }
 
 /// The encapsulation is registered; undone when dropped. Routes that use it hold a reference to the
-/// module, so that it stays while there are any.
+/// module, so that it stays while there are any. A module whose initialisation fails does not wait for
+/// them: it registers this last.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<E: XfrmEncap> {
     #[pin]
@@ -76,7 +74,11 @@ impl<E: XfrmEncap> Registration<E> {
                 // SAFETY: The slot is valid for writes.
                 unsafe { slot.write(ops) };
                 // SAFETY: The operations are initialised, and pinned until they are removed.
-                to_result(unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, XFRM_ENCAP) })
+                match unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, XFRM_ENCAP) } {
+                    0 => Ok(()),
+                    // The kernel says no more than that there are others.
+                    _ => Err(EEXIST),
+                }
             }),
             _encap: PhantomData,
         })
