@@ -94,7 +94,7 @@ impl kernel::InPlaceModule for XfrmInterface {
         on_error(
             try_pin_init!(Self {
                 _barrier: rcu::Barrier,
-                namespaces: Interface::kind().register_namespaces()?,
+                namespaces: Interface::KIND.get().register_namespaces()?,
                 caches: caches::register()?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
@@ -111,7 +111,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 #[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
                 _: { net::kfuncs::register()? },
                 session: SessionRegistration::new(),
-                link: Interface::kind().register(&*namespaces)?,
+                link: Interface::KIND.get().register(&*namespaces)?,
                 // Devices can be taken back, but a route that has the encapsulation can't.
                 encap <- lwtunnel::Registration::new(module),
             }? Error),

@@ -151,7 +151,7 @@ impl NetDevice {
     pub(crate) fn downcast<T: Link>(&self) -> Option<&Device<T>> {
         // SAFETY: The device is live.
         let ops = unsafe { (*self.as_raw()).netdev_ops };
-        if !core::ptr::eq(ops, T::kind().netdev_ops()) {
+        if !core::ptr::eq(ops, T::KIND.get().netdev_ops()) {
             return None;
         }
         // SAFETY: The operations are those of `T`, so that this is a device of that kind; one that

@@ -84,7 +84,7 @@ impl Net {
 /// What a module keeps in each namespace.
 pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     /// The `static` that stands for this data.
-    fn slot() -> &'static PerNetSlot<Self>;
+    const SLOT: SlotRef<Self>;
 
     /// Makes the data of one namespace.
     fn new() -> impl PinInit<Self, Error>;
@@ -94,6 +94,26 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
 
     /// The namespace's devices are gone, and the data is about to go.
     fn exit(net: &Net);
+}
+
+/// Which `static` is the slot for data of type `T`.
+///
+/// The kernel's callbacks are told the namespace and no more, so the type has to say which slot they are
+/// for. It says so in a constant, which is always the same, as the result of a function need not be.
+pub(crate) struct SlotRef<T: PerNet>(*const PerNetSlot<T>);
+
+impl<T: PerNet> SlotRef<T> {
+    /// # Safety
+    ///
+    /// `slot` is to a `static`.
+    pub(super) const unsafe fn from_raw(slot: *const PerNetSlot<T>) -> Self {
+        Self(slot)
+    }
+
+    fn get(self) -> &'static PerNetSlot<T> {
+        // SAFETY: By the contract of `from_raw`.
+        unsafe { &*self.0 }
+    }
 }
 
 /// What lies in the memory that the kernel keeps for a slot in each namespace.
@@ -136,8 +156,12 @@ impl<T: PerNet> PerNetSlot<T> {
     }
 
     /// Gives every namespace, present and future, its data. Fails with `EBUSY` when that was done
-    /// before, and with what [`PerNet::new`] fails with.
+    /// before, with `EINVAL` when this is not [`PerNet::SLOT`], and with what [`PerNet::new`] fails with.
     pub(crate) fn register(&'static self) -> Result<PerNetRegistration<T>> {
+        // The callbacks work on that one.
+        if !core::ptr::eq(self, T::SLOT.0) {
+            return Err(EINVAL);
+        }
         if self.taken.swap(true, Ordering::Relaxed) {
             return Err(EBUSY);
         }
@@ -211,7 +235,7 @@ impl<T: PerNet> PerNetSlot<T> {
         const { assert!(align_of::<Stored<T>>() <= align_of::<u64>()) };
 
         // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
-        let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+        let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
         // SAFETY: As above; the memory stays where it is.
         let ret = unsafe { pin_init::raw_try_init((&raw mut (*stored).data).cast(), T::new()) };
         match ret {
@@ -229,7 +253,7 @@ impl<T: PerNet> PerNetSlot<T> {
     /// The kernel calls this for a namespace for which `init` ran, with RTNL held.
     unsafe extern "C" fn exit_rtnl(net: *mut bindings::net, kill: *mut bindings::list_head) {
         // SAFETY: `init` ran for this namespace.
-        let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+        let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
         // SAFETY: The data is initialised until `exit_batch`, and does not move.
         let data = unsafe { Pin::new_unchecked((*stored).data.assume_init_ref()) };
         // SAFETY: The kernel calls this with RTNL held.
@@ -251,7 +275,7 @@ impl<T: PerNet> PerNetSlot<T> {
             // SAFETY: Its members are linked through `exit_list`.
             let net = unsafe { kernel::container_of!(node, bindings::net, exit_list) };
             // SAFETY: `init` ran, so the id is known and the memory allocated.
-            let stored = unsafe { Self::stored(net, *T::slot().id.get()) };
+            let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
             // SAFETY: The namespace is live until its exit is over.
             f(unsafe { Net::from_raw(net) }, stored);
             // SAFETY: As above.

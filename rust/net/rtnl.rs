@@ -16,7 +16,8 @@ use crate::{
             Net,
             PerNet,
             PerNetRegistration,
-            PerNetSlot, //
+            PerNetSlot,
+            SlotRef, //
         },
         netlink::{
             Attrs,
@@ -103,7 +104,7 @@ pub(crate) trait Link: Sized + Send + Sync + 'static {
     const INFO_SIZE: usize;
 
     /// The `static` that stands for this kind.
-    fn kind() -> &'static Kind<Self>;
+    const KIND: KindRef<Self>;
 
     /// Makes the data of one namespace.
     fn per_net() -> impl PinInit<Self::PerNet, Error>;
@@ -289,9 +290,8 @@ unsafe impl<T: Link> Send for Devices<T> {}
 unsafe impl<T: Link> Sync for Devices<T> {}
 
 impl<T: Link> PerNet for Devices<T> {
-    fn slot() -> &'static PerNetSlot<Self> {
-        &T::kind().namespaces
-    }
+    // SAFETY: It is in a `static`, by the contract of `KindRef`.
+    const SLOT: SlotRef<Self> = unsafe { SlotRef::from_raw(&raw const (*T::KIND.0).namespaces) };
 
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -319,6 +319,23 @@ impl<T: Link> PerNet for Devices<T> {
                 node = (*node).next;
             }
         }
+    }
+}
+
+/// Which `static` is the kind of the devices whose data are of type `T`. A constant, because the
+/// kernel's callbacks have to find the same one each time.
+pub(crate) struct KindRef<T: Link>(*const Kind<T>);
+
+impl<T: Link> KindRef<T> {
+    /// The kind is `kind`.
+    pub(crate) const fn new(kind: &'static Kind<T>) -> Self {
+        Self(kind)
+    }
+
+    /// The kind.
+    pub(crate) const fn get(self) -> &'static Kind<T> {
+        // SAFETY: The pointer was made from such a reference.
+        unsafe { &*self.0 }
     }
 }
 
@@ -358,8 +375,13 @@ impl<T: Link> Kind<T> {
         })
     }
 
-    /// Lets rtnetlink create devices of this kind. Fails with `EEXIST` when the name is taken.
+    /// Lets rtnetlink create devices of this kind. Fails with `EEXIST` when the name is taken, and with
+    /// `EINVAL` when this is not [`Link::KIND`].
     pub(crate) fn register(&'static self, _namespaces: &Namespaces<T>) -> Result<Registration<T>> {
+        // The callbacks work on that one.
+        if !core::ptr::eq(self, T::KIND.0) {
+            return Err(EINVAL);
+        }
         if self.taken.swap(true, Ordering::Relaxed) {
             return Err(EBUSY);
         }
@@ -411,7 +433,7 @@ impl<T: Link> Kind<T> {
     unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: The kernel has just allocated the device.
         unsafe {
-            (*dev).netdev_ops = T::kind().netdev_ops();
+            (*dev).netdev_ops = T::KIND.get().netdev_ops();
             (*dev).needs_free_netdev = true;
         }
         // SAFETY: As above.
@@ -433,14 +455,14 @@ impl<T: Link> Kind<T> {
                 link_net = bindings::net_helper_dev_net(dev);
             }
             let request = NewLink {
-                attrs: Attrs::from_raw((*params).data, T::kind().rules.len()),
+                attrs: Attrs::from_raw((*params).data, T::KIND.get().rules.len()),
                 link_net: Net::from_raw(link_net),
             };
             (request, ExtAck::from_raw(extack), Rtnl::assume())
         };
         from_result(|| {
             // A namespace without data is being removed.
-            let devices = T::kind().namespaces.get_rtnl(request.link_net, rtnl);
+            let devices = T::KIND.get().namespaces.get_rtnl(request.link_net, rtnl);
             let devices = devices.ok_or(ENODEV)?;
             let data = T::new(&request, &mut ack, rtnl)?;
             // SAFETY: `dev` is new.
@@ -475,7 +497,7 @@ impl<T: Link> Kind<T> {
         let (dev, attrs, mut ack, rtnl) = unsafe {
             (
                 Device::<T>::from_raw(dev),
-                Attrs::from_raw(data, T::kind().rules.len()),
+                Attrs::from_raw(data, T::KIND.get().rules.len()),
                 ExtAck::from_raw(extack),
                 Rtnl::assume(),
             )

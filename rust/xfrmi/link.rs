@@ -33,6 +33,7 @@ use crate::{
             self,
             ChangeLink,
             Kind,
+            KindRef,
             Link,
             NewLink,
             Rtnl, //
@@ -186,14 +187,12 @@ impl Interface {
 impl Link for Interface {
     type PerNet = Interfaces;
 
+    const KIND: KindRef<Self> = KindRef::new(&KIND);
+
     const NAME: &'static CStr = c"xfrm";
 
     /// `IFLA_XFRM_LINK`, `IFLA_XFRM_IF_ID`, `IFLA_XFRM_COLLECT_METADATA`.
     const INFO_SIZE: usize = attr_size(4) + attr_size(4) + attr_size(0);
-
-    fn kind() -> &'static Kind<Self> {
-        &KIND
-    }
 
     fn per_net() -> impl PinInit<Interfaces, Error> {
         Interfaces::new()

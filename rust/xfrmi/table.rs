@@ -56,7 +56,7 @@ impl Interfaces {
 }
 
 fn interfaces<'a>(net: &'a Net, rtnl: &'a Rtnl) -> Result<Pin<&'a Interfaces>> {
-    Interface::kind().per_net_rtnl(net, rtnl).ok_or(ENODEV)
+    Interface::KIND.get().per_net_rtnl(net, rtnl).ok_or(ENODEV)
 }
 
 /// The device of `net` that the connection `if_id` (host byte order) belongs to: the static one
@@ -69,7 +69,7 @@ pub(super) fn owner<'g>(
     if if_id == 0 {
         return None;
     }
-    let interfaces = Interface::kind().per_net(net, rcu)?.get_ref();
+    let interfaces = Interface::KIND.get().per_net(net, rcu)?.get_ref();
     interfaces
         .by_if_id
         .get(if_id, rcu)
