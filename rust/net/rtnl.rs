@@ -469,8 +469,17 @@ impl<T: Link> Kind<T> {
             unsafe { Private::initialise(dev, request.link_net, data) };
             // SAFETY: `dev` is set up and its private data initialised; RTNL is held.
             to_result(unsafe { bindings::register_netdevice(dev) }).inspect_err(|_| {
-                // SAFETY: The registration failed, so nobody uses the device.
-                unsafe { Private::<T>::destroy(dev) }
+                // One that had become visible is taken down by the kernel, which calls the destructor
+                // when nobody refers to it any more.
+                //
+                // SAFETY: The device is valid. If it was never registered, nobody else has seen it.
+                unsafe {
+                    if u32::from((*dev).reg_state)
+                        == bindings::netdev_reg_state_NETREG_UNINITIALIZED
+                    {
+                        Private::<T>::destroy(dev);
+                    }
+                }
             })?;
             // SAFETY: The device is registered and new.
             unsafe { Private::<T>::link(dev, &devices, rtnl) };
