@@ -218,14 +218,14 @@ impl<T: Link> Device<T> {
     /// Counts a packet that was received, of `len` bytes. Softirqs have to be disabled, as they are
     /// wherever packets are received.
     pub(crate) fn count_rx(&self, len: u32) {
-        // SAFETY: Registered devices of this kind have per-CPU statistics (`set_defaults`).
+        // SAFETY: Registered devices have per-CPU statistics (`Kind::setup`).
         unsafe { bindings::net_helper_dev_sw_netstats_rx_add(self.as_raw(), len) };
     }
 
     /// Counts a packet that was sent, of `len` bytes. Softirqs have to be disabled, as they are
     /// wherever packets are sent.
     pub(crate) fn count_tx(&self, len: u32) {
-        // SAFETY: Registered devices of this kind have per-CPU statistics (`set_defaults`).
+        // SAFETY: Registered devices have per-CPU statistics (`Kind::setup`).
         unsafe { bindings::net_helper_dev_sw_netstats_tx_add(self.as_raw(), len) };
     }
 
@@ -284,7 +284,7 @@ impl Unpublished<'_> {
     }
 
     /// What devices without a link layer of their own, which send and receive IP packets, have:
-    /// no ARP, MTU 1500 (68 to 65,535 bytes), per-CPU statistics, and the `dst` kept on transmit.
+    /// no ARP, MTU 1500 (68 to 65,535 bytes), and the `dst` kept on transmit.
     pub(crate) fn set_tunnel_defaults(&mut self) {
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };
@@ -295,7 +295,6 @@ impl Unpublished<'_> {
         dev.min_mtu = bindings::ETH_MIN_MTU;
         dev.max_mtu = bindings::IP_MAX_MTU;
         dev.flags = bindings::net_device_flags_IFF_NOARP;
-        dev.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         // SAFETY: As above.
         unsafe { bindings::net_helper_netif_keep_dst(self.dev) };
         // SAFETY: As above.
