@@ -19,7 +19,10 @@ use crate::{
 
 use core::{
     marker::PhantomData,
-    ops::Deref,
+    ops::{
+        BitOr,
+        Deref, //
+    },
     ptr::NonNull, //
 };
 
@@ -32,18 +35,28 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Offloads that a device may claim (`netdev_features_t`).
-pub(crate) mod features {
-    use crate::bindings;
+/// Offloads that a device may claim (`netdev_features_t`): those that need no more of its driver than
+/// that it hands the packets on.
+#[derive(Clone, Copy)]
+pub(crate) struct Features(u64);
 
+impl Features {
     /// Scattered packets.
-    pub(crate) const SG: u64 = bindings::NET_HELPER_NETIF_F_SG;
+    pub(crate) const SG: Self = Self(bindings::NET_HELPER_NETIF_F_SG);
     /// Packets that are lists of fragments.
-    pub(crate) const FRAGLIST: u64 = bindings::NET_HELPER_NETIF_F_FRAGLIST;
+    pub(crate) const FRAGLIST: Self = Self(bindings::NET_HELPER_NETIF_F_FRAGLIST);
     /// Segmentation that the stack can do in software.
-    pub(crate) const GSO_SOFTWARE: u64 = bindings::NET_HELPER_NETIF_F_GSO_SOFTWARE;
+    pub(crate) const GSO_SOFTWARE: Self = Self(bindings::NET_HELPER_NETIF_F_GSO_SOFTWARE);
     /// Checksums of any protocol.
-    pub(crate) const HW_CSUM: u64 = bindings::NET_HELPER_NETIF_F_HW_CSUM;
+    pub(crate) const HW_CSUM: Self = Self(bindings::NET_HELPER_NETIF_F_HW_CSUM);
+}
+
+impl BitOr for Features {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 }
 
 /// A network device of any kind.
@@ -54,19 +67,6 @@ pub(crate) struct NetDevice(Opaque<bindings::net_device>);
 unsafe impl Send for NetDevice {}
 // SAFETY: As above.
 unsafe impl Sync for NetDevice {}
-
-// SAFETY: A device is freed when its count is zero, after it was unregistered.
-unsafe impl AlwaysRefCounted for NetDevice {
-    fn inc_ref(&self) {
-        // SAFETY: The reference shows that the device is live.
-        unsafe { bindings::net_helper_dev_hold(self.as_raw()) };
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference.
-        unsafe { bindings::net_helper_dev_put(obj.as_ptr().cast()) };
-    }
-}
 
 impl NetDevice {
     /// # Safety
@@ -176,15 +176,17 @@ impl<T: Link> Deref for Device<T> {
     }
 }
 
-// SAFETY: As for `NetDevice`.
+// SAFETY: A device is freed, and its private data dropped, when its count is zero, after it was
+// unregistered.
 unsafe impl<T: Link> AlwaysRefCounted for Device<T> {
     fn inc_ref(&self) {
-        self.0.inc_ref();
+        // SAFETY: The reference shows that the device is live.
+        unsafe { bindings::net_helper_dev_hold(self.as_raw()) };
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The layout is the same, and the contract is the caller's.
-        unsafe { NetDevice::dec_ref(obj.cast()) };
+        // SAFETY: The caller gives up a reference.
+        unsafe { bindings::net_helper_dev_put(obj.as_ptr().cast()) };
     }
 }
 
@@ -309,11 +311,11 @@ impl Unpublished<'_> {
     }
 
     /// Offers `features`, which can be switched on and off, and switches them on.
-    pub(crate) fn add_features(&mut self, features: u64) {
+    pub(crate) fn add_features(&mut self, features: Features) {
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };
-        dev.hw_features |= features;
-        dev.features |= features;
+        dev.hw_features |= features.0;
+        dev.features |= features.0;
     }
 
     /// Takes over what the device `lower`, over which this one sends, needs in front of and behind

@@ -15,8 +15,8 @@ use crate::{
     bindings,
     net::{
         device::{
-            features,
             Device,
+            Features,
             Unpublished, //
         },
         namespace::Net,
@@ -241,7 +241,7 @@ impl Link for Interface {
 
     fn init(&self, dev: &mut Unpublished<'_>, link_net: &Net, _rtnl: &Rtnl) {
         dev.add_features(
-            features::SG | features::FRAGLIST | features::GSO_SOFTWARE | features::HW_CSUM,
+            Features::SG | Features::FRAGLIST | Features::GSO_SOFTWARE | Features::HW_CSUM,
         );
         match link_net.device(self.link, &rcu::read_lock()) {
             Some(lower) => dev.inherit(lower),
