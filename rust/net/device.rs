@@ -99,9 +99,10 @@ impl NetDevice {
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 
-    /// The namespace that the device is in.
-    pub(crate) fn net(&self) -> &Net {
-        // SAFETY: The device is live, and keeps its namespace alive.
+    /// The namespace that the device is in. It may be moved to another one, and this one then go, but
+    /// not before the critical section `_rcu` ends.
+    pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
+        // SAFETY: The device is live. A namespace goes a grace period after its devices have.
         unsafe { Net::from_raw(bindings::net_helper_dev_net(self.as_raw())) }
     }
 

@@ -9,7 +9,8 @@ use crate::{
     bindings,
     net::{
         device::NetDevice,
-        xfrm::State, //
+        xfrm::State,
+        Family, //
     }, //
 };
 
@@ -41,10 +42,16 @@ pub(crate) struct XfrmInfo {
 }
 
 impl XfrmInfo {
-    fn from_raw(info: &bindings::xfrm_md_info) -> Self {
-        Self {
-            if_id: info.if_id,
-            link: info.link,
+    /// # Safety
+    ///
+    /// `info` is valid for reads, and nobody writes there.
+    unsafe fn from_raw(info: *const bindings::xfrm_md_info) -> Self {
+        // SAFETY: The contract of this function.
+        unsafe {
+            Self {
+                if_id: (*info).if_id,
+                link: (*info).link,
+            }
         }
     }
 
@@ -59,13 +66,12 @@ impl XfrmInfo {
 }
 
 /// A route, or a bundle of IPsec states upon one: somewhere that packets can be sent to.
+///
+/// A reference to one must not outlive the namespace, which holds what releasing it needs. So a `Dst` is
+/// not `Send`: it can't be put where it would be after the packet that it was found for. What can is a
+/// [`Bundle`](crate::net::xfrm::Bundle).
 #[repr(transparent)]
 pub(crate) struct Dst(Opaque<bindings::dst_entry>);
-
-// SAFETY: `struct dst_entry` is shared between CPUs; the methods here take that into account.
-unsafe impl Send for Dst {}
-// SAFETY: As above.
-unsafe impl Sync for Dst {}
 
 // SAFETY: A dst is freed when its count is zero.
 unsafe impl AlwaysRefCounted for Dst {
@@ -108,6 +114,12 @@ impl Dst {
         self.as_raw().addr() as u64
     }
 
+    /// Whether it is for packets of `family`.
+    pub(super) fn is_of(&self, family: Family) -> bool {
+        // SAFETY: The dst is live, and what is read does not change.
+        unsafe { (*(*self.as_raw()).ops).family == family.as_raw() }
+    }
+
     /// The room in bytes that the transforms of a bundle need before and behind a packet.
     pub(crate) fn room(&self) -> (u16, u16) {
         // SAFETY: The dst is live, and the fields do not change once it is in use.
@@ -144,7 +156,7 @@ impl Dst {
             }
             // The state carries a `struct xfrm_md_info`, whoever builds it.
             let info = (&raw const (*state).data).cast::<bindings::xfrm_md_info>();
-            Some(XfrmInfo::from_raw(&*info))
+            Some(XfrmInfo::from_raw(info))
         }
     }
 }
@@ -176,22 +188,68 @@ impl<'a> Attached<'a> {
             // SAFETY: As above; what is no metadata is a route, and the layout is the same.
             return Attached::Route(unsafe { &*dst.cast() });
         }
-        // SAFETY: The flag says that this is a `struct metadata_dst`, whose first field is `dst`.
-        let metadata = unsafe { &*dst.cast::<bindings::metadata_dst>() };
-        if metadata.type_ != bindings::metadata_type_METADATA_XFRM {
+        // The flag says that this is a `struct metadata_dst`, whose first field is `dst`.
+        let metadata = dst.cast::<bindings::metadata_dst>();
+        // SAFETY: As above.
+        if unsafe { (*metadata).type_ } != bindings::metadata_type_METADATA_XFRM {
             return Attached::Other;
         }
-        // SAFETY: The type says which member of the union is used.
-        let info = unsafe { &*(&raw const metadata.u).cast::<bindings::xfrm_md_info>() };
-        let route = info.dst_orig.cast_const().cast::<Dst>();
-        // SAFETY: The metadata holds a reference to the route, if it has one.
-        Attached::Xfrm(XfrmInfo::from_raw(info), unsafe { route.as_ref() })
+        // SAFETY: As above. The type says which member of the union is used; nobody changes it. The
+        // metadata holds a reference to the route, if it has one.
+        unsafe {
+            let info = (&raw const (*metadata).u).cast::<bindings::xfrm_md_info>();
+            let route = (*info).dst_orig.cast_const().cast::<Dst>();
+            Attached::Xfrm(XfrmInfo::from_raw(info), route.as_ref())
+        }
     }
 }
 
-/// Makes a dst that tells which connection a packet belongs to, and keeps the `route` that it had.
-/// It is for one packet, or for as many as share it: nobody changes it. Fails with `ENOMEM`.
-pub(crate) fn new_xfrm_metadata(info: XfrmInfo, route: Option<ARef<Dst>>) -> Result<ARef<Dst>> {
+/// Which IPsec connection packets belong to, to be attached to any number of them. Nobody changes it.
+///
+/// # Invariants
+///
+/// The pointer is to a `struct metadata_dst` without a route, of which this value holds a reference.
+pub(crate) struct Metadata(NonNull<bindings::dst_entry>);
+
+// SAFETY: The object is shared between CPUs, does not change, and refers to no namespace.
+unsafe impl Send for Metadata {}
+// SAFETY: As above.
+unsafe impl Sync for Metadata {}
+
+impl Metadata {
+    /// Makes an object that says `info`. Fails with `ENOMEM`.
+    pub(crate) fn new(info: XfrmInfo) -> Result<Self> {
+        // INVARIANT: It is new, and has no route.
+        new_metadata(info, None).map(Self)
+    }
+
+    pub(super) fn into_raw(self) -> *mut bindings::dst_entry {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+}
+
+impl Clone for Metadata {
+    fn clone(&self) -> Self {
+        // SAFETY: By the type invariant the object is live.
+        unsafe { bindings::net_helper_dst_hold(self.0.as_ptr()) };
+        // INVARIANT: The reference was just taken.
+        Self(self.0)
+    }
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::dst_release(self.0.as_ptr()) };
+    }
+}
+
+/// Makes a `struct metadata_dst` that says which connection a packet belongs to, and keeps the `route`
+/// that it had. Returns a reference, or fails with `ENOMEM`.
+pub(super) fn new_metadata(
+    info: XfrmInfo,
+    route: Option<ARef<Dst>>,
+) -> Result<NonNull<bindings::dst_entry>> {
     // SAFETY: It only allocates.
     let metadata = unsafe {
         bindings::metadata_dst_alloc(
@@ -207,6 +265,6 @@ pub(crate) fn new_xfrm_metadata(info: XfrmInfo, route: Option<ARef<Dst>>) -> Res
             .cast::<bindings::xfrm_md_info>()
             .write(info.into_raw(route))
     };
-    // SAFETY: `dst` is the first field; the allocation comes with one reference, which is ours.
-    Ok(unsafe { Dst::from_owned(metadata.cast()) })
+    // `dst` is the first field; the allocation comes with one reference.
+    Ok(metadata.cast())
 }

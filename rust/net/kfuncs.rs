@@ -6,7 +6,7 @@ use crate::{
     bindings,
     net::{
         dst::{
-            new_xfrm_metadata,
+            new_metadata,
             Attached,
             XfrmInfo, //
         },
@@ -81,8 +81,9 @@ unsafe extern "C" fn net_xfrm_info_set(
             Attached::Route(route) => Some(ARef::from(route)),
             Attached::Xfrm(..) | Attached::Other => return Err(EINVAL),
         };
-        let metadata = new_xfrm_metadata(XfrmInfo { if_id, link }, route)?;
-        skb.attach(metadata);
+        let metadata = new_metadata(XfrmInfo { if_id, link }, route)?;
+        // SAFETY: The object is new, and the reference ours.
+        unsafe { skb.attach_raw(metadata.as_ptr()) };
         Ok(0)
     })
 }

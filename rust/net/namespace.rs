@@ -23,6 +23,7 @@ use core::{
     sync::atomic::{
         AtomicBool,
         AtomicU32,
+        AtomicUsize,
         Ordering, //
     }, //
 };
@@ -31,6 +32,10 @@ use kernel::{
     error::to_result,
     prelude::*,
     sync::rcu,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     types::Opaque, //
 };
 
@@ -92,7 +97,8 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     /// The namespace goes away: what devices depend on it have to be added to `kill`.
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
 
-    /// The namespace's devices are gone, and the data is about to go.
+    /// The namespace goes, and the data is about to. No more [`Hold`]s are given out; those that there
+    /// are have to be dropped.
     fn exit(net: &Net);
 }
 
@@ -121,7 +127,39 @@ impl<T: PerNet> SlotRef<T> {
 struct Stored<T> {
     /// Whether `data` is initialised and may be reached.
     live: AtomicBool,
+    /// The number of [`Hold`]s.
+    holds: AtomicUsize,
     data: MaybeUninit<T>,
+}
+
+/// Keeps what packets refer to in a namespace, as are its routes: the namespace may be on its way out,
+/// but does not get as far as taking down its devices and routes until the last of these is dropped.
+///
+/// # Invariants
+///
+/// `holds` counts this value. It is that of the namespace whose [`Net::id`] is `net`.
+pub(crate) struct Hold {
+    holds: NonNull<AtomicUsize>,
+    net: u64,
+}
+
+// SAFETY: The count is atomic.
+unsafe impl Send for Hold {}
+// SAFETY: As above.
+unsafe impl Sync for Hold {}
+
+impl Hold {
+    /// Whether it keeps `net`.
+    pub(crate) fn is_of(&self, net: &Net) -> bool {
+        self.net == net.id()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; the exit waits for the count before the memory goes.
+        unsafe { self.holds.as_ref() }.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// A place in every namespace for data of type `T`, to be declared as a `static`.
@@ -193,7 +231,7 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { bindings::net_helper_net_generic(net, id) }.cast()
     }
 
-    fn find(&self, net: &Net) -> Option<NonNull<T>> {
+    fn find_stored(&self, net: &Net) -> Option<*mut Stored<T>> {
         let id = self.live_id.load(Ordering::Acquire);
         if id == 0 {
             return None;
@@ -201,11 +239,30 @@ impl<T: PerNet> PerNetSlot<T> {
         // SAFETY: By the type invariant; a namespace that can be referred to has its memory.
         let stored = unsafe { Self::stored(net.as_raw(), id) };
         // SAFETY: As above.
-        if !unsafe { &(*stored).live }.load(Ordering::Acquire) {
-            return None;
-        }
-        // SAFETY: As above; `MaybeUninit<T>` has the layout of `T`.
+        unsafe { &(*stored).live }
+            .load(Ordering::Acquire)
+            .then_some(stored)
+    }
+
+    fn find(&self, net: &Net) -> Option<NonNull<T>> {
+        let stored = self.find_stored(net)?;
+        // SAFETY: The memory is that of a live namespace; `MaybeUninit<T>` has the layout of `T`.
         NonNull::new(unsafe { &raw mut (*stored).data }.cast())
+    }
+
+    /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace is
+    /// being removed.
+    pub(crate) fn hold(&self, net: &Net, _rcu: &rcu::Guard) -> Option<Hold> {
+        let stored = self.find_stored(net)?;
+        // SAFETY: The memory is that of a live namespace.
+        let holds = unsafe { &(*stored).holds };
+        // The exit reads the count a grace period after it has made the namespace not live.
+        holds.fetch_add(1, Ordering::Relaxed);
+        // INVARIANT: It was just counted.
+        Some(Hold {
+            holds: NonNull::from(holds),
+            net: net.id(),
+        })
     }
 
     /// The data in `net`; `None` before the registration and once the namespace is being removed.
@@ -302,6 +359,11 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe {
             Self::for_each(nets, |net, stored| {
                 T::exit(net);
+                // Who holds something was to let go of it just now. The devices and routes of the
+                // namespace go only after this, and after the RCU callbacks of what was let go.
+                while (*stored).holds.load(Ordering::Acquire) != 0 {
+                    fsleep(Delta::from_millis(1));
+                }
                 (*stored).data.assume_init_drop();
             })
         };

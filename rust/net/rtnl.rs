@@ -13,6 +13,7 @@ use crate::{
             Unpublished, //
         },
         namespace::{
+            Hold,
             Net,
             PerNet,
             PerNetRegistration,
@@ -109,7 +110,8 @@ pub(crate) trait Link: Sized + Send + Sync + 'static {
     /// Makes the data of one namespace.
     fn per_net() -> impl PinInit<Self::PerNet, Error>;
 
-    /// A namespace goes away; its devices of this kind are gone.
+    /// A namespace goes away; the devices whose link namespace it is are gone, others that are in it
+    /// may be there for a moment. What [`Kind::hold`] has given out for it has to be dropped.
     fn namespace_exit(net: &Net);
 
     /// Sets what all new devices have in common.
@@ -425,6 +427,11 @@ impl<T: Link> Kind<T> {
         let devices = self.namespaces.get_rtnl(net, rtnl)?;
         // SAFETY: `data` is structurally pinned.
         Some(unsafe { devices.map_unchecked(|devices| &devices.data) })
+    }
+
+    /// Keeps what packets refer to in `net`; `None` once it is being removed.
+    pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
+        self.namespaces.hold(net, rcu)
     }
 
     /// # Safety

@@ -10,7 +10,8 @@ use crate::{
         device::NetDevice,
         dst::{
             Attached,
-            Dst, //
+            Dst,
+            Metadata, //
         },
         namespace::Net,
         xfrm::State,
@@ -355,12 +356,26 @@ impl Skb {
         unsafe { Attached::from_raw(dst) }
     }
 
-    /// Attaches `dst` instead of what was attached.
-    pub(crate) fn attach(&mut self, dst: ARef<Dst>) {
+    /// Attaches `route` instead of what was attached.
+    pub(crate) fn attach(&mut self, route: ARef<Dst>) {
+        // SAFETY: The reference is ours.
+        unsafe { self.attach_raw(Dst::into_raw(route)) };
+    }
+
+    /// Attaches `metadata` instead of what was attached.
+    pub(crate) fn attach_metadata(&mut self, metadata: Metadata) {
+        // SAFETY: The reference is ours.
+        unsafe { self.attach_raw(metadata.into_raw()) };
+    }
+
+    /// # Safety
+    ///
+    /// The caller hands over a reference to `dst`.
+    pub(super) unsafe fn attach_raw(&mut self, dst: *mut bindings::dst_entry) {
         // SAFETY: The packet is valid and borrowed exclusively.
         unsafe { bindings::net_helper_skb_dst_drop(self.as_raw()) };
         // SAFETY: As above, nothing is attached now, and the reference goes to the packet.
-        unsafe { bindings::net_helper_skb_dst_set(self.as_raw(), Dst::into_raw(dst)) };
+        unsafe { bindings::net_helper_skb_dst_set(self.as_raw(), dst) };
     }
 
     /// Tells whoever attached a route that it leads nowhere.

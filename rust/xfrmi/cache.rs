@@ -50,7 +50,7 @@ struct Table<K, V> {
     len: usize,
 }
 
-impl<K: Key, V: Clone> Table<K, V> {
+impl<K: Key, V> Table<K, V> {
     fn new() -> Result<Self> {
         let mut sets = KVVec::with_capacity(SETS, GFP_KERNEL)?;
         for _ in 0..SETS {
@@ -59,7 +59,7 @@ impl<K: Key, V: Clone> Table<K, V> {
         Ok(Self { sets, len: 0 })
     }
 
-    fn get(&mut self, set: usize, key: &K) -> Option<V> {
+    fn get(&mut self, set: usize, key: &K) -> Option<&V> {
         let entry = self
             .sets
             .get_mut(set)?
@@ -67,7 +67,7 @@ impl<K: Key, V: Clone> Table<K, V> {
             .flatten()
             .find(|entry| entry.key == *key)?;
         entry.used = true;
-        Some(entry.value.clone())
+        Some(&entry.value)
     }
 
     fn put(&mut self, set: usize, key: K, value: V) {
@@ -127,14 +127,14 @@ impl<K: Key, V: Clone> Table<K, V> {
 type PerCpu<K, V> = Pin<KBox<SpinLock<Table<K, V>>>>;
 
 /// A cache from `K` to `V`.
-pub(super) struct Cache<K: Key, V: Clone + Send> {
+pub(super) struct Cache<K: Key, V: Send> {
     tables: KVec<PerCpu<K, V>>,
     seed: u64,
     /// Whether anything may be in it.
     in_use: AtomicFlag,
 }
 
-impl<K: Key, V: Clone + Send> Cache<K, V> {
+impl<K: Key, V: Send> Cache<K, V> {
     /// An empty cache, whose hash depends on `seed`.
     pub(super) fn new(seed: u64) -> Result<Self> {
         // CAST: The number of CPUs is small.
@@ -161,11 +161,11 @@ impl<K: Key, V: Clone + Send> Cache<K, V> {
         (hash >> 40) as usize % SETS
     }
 
-    /// What is known for `key` on this CPU. Softirqs have to be disabled.
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    /// What `take` makes of what is known for `key` on this CPU. Softirqs have to be disabled.
+    pub(super) fn get<R>(&self, key: &K, take: impl FnOnce(&V) -> Option<R>) -> Option<R> {
         // CAST: u32 fits into usize.
         let table = self.tables.get(CpuId::current().as_u32() as usize)?;
-        table.try_lock()?.get(self.set(key), key)
+        table.try_lock()?.get(self.set(key), key).and_then(take)
     }
 
     /// Remembers `value` for `key` on this CPU. Softirqs have to be disabled. Returns whether

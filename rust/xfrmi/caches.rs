@@ -20,8 +20,8 @@ use crate::net::{
     self,
     device::Device,
     dst::{
-        new_xfrm_metadata,
         Dst,
+        Metadata,
         XfrmInfo, //
     },
     flow::FlowKey,
@@ -30,6 +30,7 @@ use crate::net::{
         Registration, //
     },
     namespace::Net,
+    rtnl::Link,
     timer::{
         Expire,
         Timer, //
@@ -96,23 +97,15 @@ impl Key for InfoKey {
     }
 }
 
-/// A bundle, and whose packets go through it.
-#[derive(Clone)]
-struct Kept {
-    bundle: Bundle,
-    /// The namespaces of the device and of the states.
-    nets: [u64; 2],
-}
-
 pub(crate) struct Caches {
-    bundles: Cache<BundleKey, Kept>,
-    metadata: Cache<InfoKey, ARef<Dst>>,
+    bundles: Cache<BundleKey, Bundle>,
+    metadata: Cache<InfoKey, Metadata>,
 }
 
 impl Expire for Caches {
     fn expired(&self, timer: &Timer<Self>) {
         let rcu = rcu::read_lock();
-        let bundles_left = self.bundles.sweep(|kept| kept.bundle.is_valid(&rcu));
+        let bundles_left = self.bundles.sweep(|bundle| bundle.is_valid(&rcu));
         if self.metadata.sweep(|_| true) || bundles_left {
             timer.start(SWEEP_SECONDS);
         }
@@ -133,47 +126,55 @@ pub(crate) fn register() -> Result<CachesRegistration> {
 
 /// The bundle for packets with this key, if it is known and still right.
 pub(super) fn bundle(key: &BundleKey, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
-    let bundle = CACHES.get(rcu)?.data().bundles.get(key)?.bundle;
-    if !bundle.is_valid(rcu) {
-        return None;
-    }
-    bundle.stamp_policies();
-    Some(bundle.into_dst())
+    CACHES.get(rcu)?.data().bundles.get(key, |bundle| {
+        if !bundle.is_valid(rcu) {
+            return None;
+        }
+        bundle.stamp_policies();
+        Some(bundle.dst())
+    })
 }
 
-/// Remembers the bundle that was found for packets of a device.
+/// Remembers the bundle that was found for packets of a device, unless one of its namespaces is being
+/// removed: what belongs to that has been forgotten, or is just about to be.
 pub(super) fn remember(key: BundleKey, dst: &Dst, dev: &Device<Interface>, rcu: &rcu::Guard) {
-    let (Some(caches), Some(bundle)) = (CACHES.get(rcu), Bundle::new(dst)) else {
+    let hold = |net| Interface::KIND.get().hold(net, rcu);
+    let (Some(of_device), Some(of_link), Some(caches)) =
+        (hold(dev.net(rcu)), hold(dev.link_net()), CACHES.get(rcu))
+    else {
         return;
     };
-    let nets = [dev.net().id(), dev.link_net().id()];
-    if caches.data().bundles.put(key, Kept { bundle, nets }) {
+    let Some(bundle) = Bundle::new(dst, [of_device, of_link], rcu) else {
+        return;
+    };
+    if caches.data().bundles.put(key, bundle) {
         caches.start(SWEEP_SECONDS);
     }
 }
 
 /// Metadata that says `info`, shared with other packets: nobody changes it. Fails with `ENOMEM`.
-pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<ARef<Dst>> {
+pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
     let caches = CACHES.get(rcu).ok_or(ENODEV)?;
     let key = InfoKey::new(info);
-    if let Some(metadata) = caches.data().metadata.get(&key) {
+    if let Some(metadata) = caches
+        .data()
+        .metadata
+        .get(&key, |known| Some(known.clone()))
+    {
         return Ok(metadata);
     }
-    let metadata = new_xfrm_metadata(info, None)?;
+    let metadata = Metadata::new(info)?;
     if caches.data().metadata.put(key, metadata.clone()) {
         caches.start(SWEEP_SECONDS);
     }
     Ok(metadata)
 }
 
-/// Forgets what belongs to a namespace that goes away, in process context. No packet of it is on its
-/// way any more.
+/// Forgets what belongs to a namespace that goes away, in process context. Packets of it may still be
+/// sent, but nothing more is remembered for them.
 pub(super) fn forget(net: &Net) {
     let rcu = rcu::read_lock();
     if let Some(caches) = CACHES.get(&rcu) {
-        caches
-            .data()
-            .bundles
-            .forget(|kept| kept.nets.contains(&net.id()));
+        caches.data().bundles.forget(|bundle| bundle.refers_to(net));
     }
 }

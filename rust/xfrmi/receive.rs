@@ -60,7 +60,7 @@ impl<'g> Arrival<'g> {
     /// the index means something else, or is the interface itself, as for a tunnel in a tunnel.
     fn link(&self, skb: &Skb, rcu: &rcu::Guard) -> c_int {
         skb.device(rcu)
-            .filter(|lower| lower.net().is(self.dev.net()) && !lower.is(self.dev))
+            .filter(|lower| lower.net(rcu).is(self.dev.net(rcu)) && !lower.is(self.dev))
             .map_or(0, |lower| lower.ifindex())
     }
 }
@@ -103,7 +103,7 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let link = arrival.link(skb, rcu);
     skb.set_device(dev, rcu);
 
-    let new_net = !dev.link_net().is(dev.net());
+    let new_net = !dev.link_net().is(dev.net(rcu));
     if new_net {
         // The states stay behind in the link namespace, so this is where they have to satisfy a
         // policy.
@@ -118,7 +118,7 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     // stack takes what is attached for a route.
     if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
         let if_id = arrival.if_id;
-        skb.attach(caches::metadata(XfrmInfo { if_id, link }, rcu)?);
+        skb.attach_metadata(caches::metadata(XfrmInfo { if_id, link }, rcu)?);
     }
     dev.count_rx(skb.len());
     Ok(())

@@ -104,8 +104,8 @@ fn find(
     flow_key: Option<FlowKey>,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, DropReason> {
-    let mut flow = Flow::of(skb, family, dev.net()).map_err(|_| DropReason::XFRM_POLICY)?;
-    let (metadata, route) = route(dev, skb, &mut flow)?;
+    let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| DropReason::XFRM_POLICY)?;
+    let (metadata, route) = route(dev, skb, &mut flow, rcu)?;
     let info = connection(dev, metadata, &route)?;
     // With the connection that is used, which a change of the device may just have made another one.
     let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info, dev.link_net()));
@@ -140,6 +140,7 @@ fn route(
     dev: &Device<Interface>,
     skb: &mut SkBuff,
     flow: &mut Flow,
+    rcu: &rcu::Guard,
 ) -> Result<(Option<XfrmInfo>, ARef<Dst>), DropReason> {
     let (metadata, route) = match skb.attached() {
         Attached::Route(route) => return Ok((None, route.into())),
@@ -151,7 +152,7 @@ fn route(
         None => {
             flow.set_output_device(dev.ifindex());
             flow.allow_any_source();
-            flow.route(dev.net()).map_err(|_| {
+            flow.route(dev.net(rcu)).map_err(|_| {
                 dev.count(Counter::TxCarrier);
                 DropReason::NO_ROUTE
             })?
@@ -211,7 +212,7 @@ fn check_size(skb: &mut SkBuff, family: Family, bundle: &Dst) -> Result<(), Drop
 /// Sends the packet through its bundle.
 fn send(dev: &Device<Interface>, mut skb: SkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
     let len = skb.len();
-    skb.scrub(!dev.link_net().is(dev.net()));
+    skb.scrub(!dev.link_net().is(dev.net(rcu)));
     if skb.output(bundle, dev.link_net(), rcu) {
         dev.count_tx(len);
     } else {

@@ -155,7 +155,7 @@ fn error<H: Handler>(
         }
     };
     let rcu = rcu::read_lock();
-    let net = skb.device(&rcu)?.net();
+    let net = skb.device(&rcu)?.net(&rcu);
     let state = State::find(net, skb, family, protocol, spi)?;
     let error = IcmpError {
         skb,
