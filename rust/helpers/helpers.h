@@ -106,7 +106,6 @@ void net_helper_mod_timer_seconds(struct timer_list *timer, unsigned int seconds
 
 /* xfrm.c */
 struct net *net_helper_xs_net(struct xfrm_state *x);
-void net_helper_xfrm_state_hold(struct xfrm_state *x);
 void net_helper_xfrm_state_put(struct xfrm_state *x);
 bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family);
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb);

@@ -8,6 +8,7 @@
 use crate::{
     bindings,
     net::{
+        dst::Attached,
         namespace::Net,
         skb::Skb,
         xfrm::Protocol,
@@ -20,9 +21,14 @@ use kernel::prelude::*;
 /// The smallest MTU that an IPv6 link may have, in bytes.
 pub(crate) const IPV6_MIN_MTU: u32 = bindings::IPV6_MIN_MTU;
 
-/// Tells the sender of a packet, which a device cannot transmit, that `mtu` bytes is the most.
+/// Tells the sender of a packet, which a device cannot transmit, that `mtu` bytes is the most. The
+/// packet needs a route of its family, without which nothing is sent.
 pub(crate) fn send_too_big(skb: &mut Skb, family: Family, mtu: u32) {
-    // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
+    if !matches!(skb.attached(), Attached::Route(route) if route.is_of(family)) {
+        return;
+    }
+    // SAFETY: The packet is valid, borrowed exclusively, and has a route of that family; the callees
+    // check that it has the header.
     unsafe {
         match family {
             Family::Inet => bindings::net_helper_icmp_frag_needed(skb.as_raw(), mtu),
@@ -65,7 +71,11 @@ impl Request {
 ///
 /// `skb` holds the error, from the header of the packet in it on, and `protocol` is that packet's.
 /// The route is looked up in `net`, through the device with the index `oif` (0 for any).
-pub(crate) fn apply(
+///
+/// # Safety
+///
+/// `skb` begins with a whole network header of `family`.
+pub(super) unsafe fn apply(
     request: Request,
     skb: &mut Skb,
     family: Family,
@@ -75,8 +85,7 @@ pub(crate) fn apply(
 ) {
     let skb = skb.as_raw();
     let net = net.as_raw();
-    // SAFETY: The packet is valid, begins with a network header of that family, and the namespace
-    // is live.
+    // SAFETY: The contract of this function; the packet is valid, and the namespace live.
     unsafe {
         match (family, request) {
             (Family::Inet, Request::Mtu(mtu)) => {

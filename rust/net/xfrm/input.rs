@@ -5,6 +5,7 @@
 //! Handlers of one protocol form a chain, highest priority (largest number) first.
 
 use super::{
+    state::Found,
     Protocol,
     Spi,
     State, //
@@ -13,7 +14,11 @@ use super::{
 use crate::{
     bindings,
     net::{
-        icmp::Request,
+        device::NetDevice,
+        icmp::{
+            self,
+            Request, //
+        },
         skb::{
             DropReason,
             SkBuff, //
@@ -28,10 +33,7 @@ use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -55,19 +57,44 @@ impl Received {
     }
 }
 
-/// An ICMP or ICMPv6 error about an IPsec packet of ours. The packet, as far as it is quoted, is
-/// what `skb` begins with.
+/// An ICMP or ICMPv6 error about an IPsec packet of ours.
+///
+/// # Invariants
+///
+/// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which is
+/// one of `family`.
 pub(crate) struct IcmpError<'a> {
-    /// The error.
-    pub(crate) skb: &'a mut Skb,
-    /// What it asks for.
-    pub(crate) request: Request,
-    /// The family of the packet.
-    pub(crate) family: Family,
-    /// The protocol of the packet.
-    pub(crate) protocol: Protocol,
-    /// The state of the packet.
-    pub(crate) state: ARef<State>,
+    skb: &'a mut Skb,
+    request: Request,
+    family: Family,
+    protocol: Protocol,
+    state: Found,
+}
+
+impl IcmpError<'_> {
+    /// The state that the packet went through.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The device that the error came in by.
+    pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
+        self.skb.device(rcu)
+    }
+
+    /// Does what the error asks for, to the route that the packet took: the one through the device with
+    /// the index `oif` (0 for any), in the namespace of the state.
+    pub(crate) fn apply(self, oif: c_int) {
+        let Self {
+            skb,
+            request,
+            family,
+            protocol,
+            state,
+        } = self;
+        // SAFETY: The type invariant.
+        unsafe { icmp::apply(request, skb, family, protocol, state.net(), oif) };
+    }
 }
 
 /// Somebody who takes IPsec packets.
@@ -157,6 +184,7 @@ fn error<H: Handler>(
     let rcu = rcu::read_lock();
     let net = skb.device(&rcu)?.net(&rcu);
     let state = State::find(net, skb, family, protocol, spi)?;
+    // INVARIANT: The look-up has found the destination where headers of this family have it, at the end.
     let error = IcmpError {
         skb,
         request,

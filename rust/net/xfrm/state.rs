@@ -16,35 +16,40 @@ use crate::{
     }, //
 };
 
-use core::ptr::NonNull;
-
-use kernel::{
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
-    types::Opaque, //
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
 };
 
+use kernel::types::Opaque;
+
 /// A state.
+///
+/// It is only ever borrowed, from a packet that came through it or an error about one that did: a
+/// reference of its own would keep the state, but not the namespace that it points to.
 #[repr(transparent)]
 pub(crate) struct State(Opaque<bindings::xfrm_state>);
 
-// SAFETY: `struct xfrm_state` is shared between CPUs; the methods here read what does not change.
-unsafe impl Send for State {}
-// SAFETY: As above.
-unsafe impl Sync for State {}
+/// A state that was looked up.
+///
+/// # Invariants
+///
+/// The pointer is to a state of which this value holds a reference.
+pub(super) struct Found(NonNull<State>);
 
-// SAFETY: A state is freed when its count is zero.
-unsafe impl AlwaysRefCounted for State {
-    fn inc_ref(&self) {
-        // SAFETY: The reference shows that the state is live.
-        unsafe { bindings::net_helper_xfrm_state_hold(self.as_raw()) };
+impl Deref for Found {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        // SAFETY: The type invariant.
+        unsafe { self.0.as_ref() }
     }
+}
 
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference.
-        unsafe { bindings::net_helper_xfrm_state_put(obj.as_ptr().cast()) };
+impl Drop for Found {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::net_helper_xfrm_state_put(self.as_raw()) };
     }
 }
 
@@ -116,7 +121,7 @@ impl State {
         family: Family,
         protocol: Protocol,
         spi: Spi,
-    ) -> Option<ARef<Self>> {
+    ) -> Option<Found> {
         let mut address = bindings::xfrm_address_t::default();
         match family {
             Family::Inet => {
@@ -141,7 +146,7 @@ impl State {
                 family.as_raw(),
             )
         };
-        // SAFETY: The look-up returned a reference for us.
-        NonNull::new(state).map(|state| unsafe { ARef::from_raw(state.cast()) })
+        // INVARIANT: The look-up returned a reference for us.
+        NonNull::new(state).map(|state| Found(state.cast()))
     }
 }
