@@ -55,7 +55,7 @@ modules:
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(shell $(scripts)/check-kdir.sh '$(KDIR)' 2>/dev/null) modules
 endif
 
-## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver
+## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver, no panics
 .PHONY: lint
 lint:
 	@$(scripts)/lint.sh

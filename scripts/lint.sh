@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Checks the sources without running them. Everything that is needed is in the sandbox.
+# Checks the sources, and what is built of them, without running it. Everything that is needed is in
+# the sandbox.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -61,6 +62,8 @@ mkdir -p "$top/out/clippy"
 check rustfmt inside 'find rust -name "*.rs" | xargs rustfmt --check --edition 2021 --config-path /kernel/source/.rustfmt.toml'
 check clippy clippy
 check 'no unsafe code in rust/xfrmi' no_unsafe
+check 'the module builds' "$top/scripts/build.sh" stock
+check 'no panics' inside 'scripts/check-panics.sh out/stock/rust/main.o'
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
 # One by one: together they take more memory than there is.

@@ -281,5 +281,10 @@ impl Message<'_> {
 
 /// The room that an attribute with `payload` bytes takes in a message, in bytes.
 pub(crate) const fn attr_size(payload: usize) -> usize {
-    (size_of::<bindings::nlattr>() + payload).next_multiple_of(bindings::NLA_ALIGNTO as usize)
+    const ALIGN: usize = bindings::NLA_ALIGNTO as usize;
+
+    size_of::<bindings::nlattr>()
+        .saturating_add(payload)
+        .saturating_add(ALIGN - 1)
+        & !(ALIGN - 1)
 }

@@ -390,7 +390,7 @@ impl<T: Link> Kind<T> {
         let ops = bindings::rtnl_link_ops {
             kind: T::NAME.as_char_ptr(),
             // CAST: Policies have a handful of rules.
-            maxtype: self.rules.len() as c_uint - 1,
+            maxtype: self.rules.len().saturating_sub(1) as c_uint,
             policy: self.rules.as_ptr().cast(),
             priv_size: size_of::<Private<T>>(),
             setup: Some(Self::setup),

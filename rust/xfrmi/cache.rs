@@ -47,7 +47,8 @@ pub(super) trait Key: Copy + PartialEq + Send {
 
 struct Table<K, V> {
     sets: KVVec<[Option<Entry<K, V>>; WAYS]>,
-    len: usize,
+    /// Whether nothing was put there since a sweep left nothing.
+    empty: bool,
 }
 
 impl<K: Key, V> Table<K, V> {
@@ -56,7 +57,7 @@ impl<K: Key, V> Table<K, V> {
         for _ in 0..SETS {
             sets.push([const { None }; WAYS], GFP_KERNEL)?;
         }
-        Ok(Self { sets, len: 0 })
+        Ok(Self { sets, empty: true })
     }
 
     fn get(&mut self, set: usize, key: &K) -> Option<&V> {
@@ -84,31 +85,30 @@ impl<K: Key, V> Table<K, V> {
             .or_else(|| set.iter().position(idle))
             .unwrap_or(0);
         if let Some(way) = set.get_mut(at) {
-            let entry = Entry {
+            *way = Some(Entry {
                 key,
                 value,
                 used: false,
-            };
-            if way.replace(entry).is_none() {
-                self.len += 1;
-            }
+            });
+            self.empty = false;
         }
     }
 
     /// Forgets what was not used since the last time, and what `keep` does not say yes to.
     fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
-        if self.len == 0 {
+        if self.empty {
             return;
         }
+        self.empty = true;
         for way in self.sets.iter_mut().flatten() {
             let Some(entry) = way else {
                 continue;
             };
             if core::mem::take(&mut entry.used) && keep(&entry.value) {
+                self.empty = false;
                 continue;
             }
             *way = None;
-            self.len -= 1;
         }
     }
 
@@ -117,7 +117,6 @@ impl<K: Key, V> Table<K, V> {
         for way in self.sets.iter_mut().flatten() {
             if way.as_ref().is_some_and(|entry| gone(&entry.value)) {
                 *way = None;
-                self.len -= 1;
             }
         }
     }
@@ -194,7 +193,7 @@ impl<K: Key, V: Send> Cache<K, V> {
             left |= match table.try_lock() {
                 Some(mut table) => {
                     table.sweep(&keep);
-                    table.len > 0
+                    !table.empty
                 }
                 None => true,
             };
