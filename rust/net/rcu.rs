@@ -63,8 +63,12 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
     /// Gives up ownership; [`Self::from_raw`] takes it back.
     pub(super) fn into_raw(self) -> NonNull<T> {
         let inner = core::mem::ManuallyDrop::new(self).0;
+        // Not by way of a reference to the value: `from_raw` goes from this pointer to the whole.
+        //
         // SAFETY: By the type invariant the allocation is live.
-        NonNull::from(unsafe { &(*inner.as_ptr()).value })
+        let value = unsafe { &raw mut (*inner.as_ptr()).value };
+        // SAFETY: A field of an allocation is not at address zero.
+        unsafe { NonNull::new_unchecked(value) }
     }
 
     /// Takes ownership back.

@@ -62,6 +62,9 @@ impl DropReason {
     const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
 }
 
+/// `tail` and `end` of a packet are offsets on 64-bit kernels, and pointers on others.
+const _: () = assert!(usize::BITS == 64);
+
 /// A packet that somebody else owns.
 #[repr(transparent)]
 pub(crate) struct Skb(Opaque<bindings::sk_buff>);

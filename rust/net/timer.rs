@@ -12,7 +12,7 @@ use kernel::{
 };
 
 /// What a [`Timer`] does when it expires.
-pub(crate) trait Expire: Send + Sync {
+pub(crate) trait Expire: Send + Sync + 'static {
     /// Called in softirq context.
     fn expired(&self, timer: &Timer<Self>)
     where
