@@ -315,8 +315,10 @@ impl Skb {
 
     /// Whether the packet is, or with segmentation consists of, more bytes than `mtu`.
     pub(crate) fn exceeds(&self, mtu: u32) -> bool {
-        if self.is_gso() {
-            // SAFETY: The packet is valid and has segments.
+        // The kernel looks into the transport header, which may be said to be nowhere.
+        if self.is_gso() && self.bytes_from_head::<0>(self.transport_offset()).is_some() {
+            // SAFETY: The packet is valid, has segments, and its transport header begins in the linear
+            // part, behind which there is more in the buffer than a header takes.
             !unsafe { bindings::skb_gso_validate_network_len(self.as_raw(), mtu) }
         } else {
             self.len() > mtu
