@@ -445,14 +445,26 @@ redirected()
 	ip -n "$gwa" link add other link-netns "$ns" type xfrm if_id 5
 	defer ip -n "$gwa" link del other
 	ip -n "$gwa" link set other up
-	goes_through 0x1010
-	goes_through 0x1010
 	tc -n "$gwa" qdisc add dev ipsec clsact
+	# One flow that does not pause, on one CPU, so that what is known of it stays known.
+	job_start ip netns exec "$gwa" taskset -c 0 ping -n -q -i 0.02 10.1.0.2 >/dev/null
+	check slowwait 10 sent_more_than 20 -- 'nothing is sent through the first device' || return
 	tc -n "$gwa" filter add dev ipsec egress matchall action mirred egress redirect dev other
-	before=$(stat "$ns" under tx_packets)
-	goes_through ''
-	goes_through ''
-	expect 'packets in the other namespace' "$(($(stat "$ns" under tx_packets) - before))" 2
+	sleep 0.5
+	before=$(sent_by_state | grep '^0x1010 ')
+	check slowwait 10 redirected_over "$ns" -- 'nothing is sent through the second device'
+	expect 'the state of the first device' "$(sent_by_state | grep '^0x1010 ')" "$before"
+	job_stop "$job"
+}
+
+redirected_over()
+{
+	[ "$(stat "$1" under tx_packets)" -gt 20 ]
+}
+
+sent_more_than()
+{
+	[ "$(sent_by_state | awk '$1 == "0x1010" { print $2 }')" -gt "$1" ]
 }
 
 device_down_and_up()

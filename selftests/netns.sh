@@ -228,19 +228,19 @@ forwarding_netns_deleted()
 		"$1" "$2"
 		addresses "$2" "$inner"
 		inside "$inner" sysctl -qw net.ipv6.conf.all.forwarding=1
-		ip -n "$inner" link add down type veth peer name up netns "$src"
-		ip -n "$inner" addr add fd00:2::1/64 dev down nodad
-		ip -n "$inner" link set down up
-		ip -n "$src" addr add fd00:2::2/64 dev up nodad
-		ip -n "$src" link set up up
+		ip -n "$inner" link add port type veth peer name port netns "$src"
+		ip -n "$inner" addr add fd00:2::1/64 dev port nodad
+		ip -n "$inner" link set port up
+		ip -n "$src" addr add fd00:2::2/64 dev port nodad
+		ip -n "$src" link set port up
 		ip -n "$src" route add fd00:1::2 via fd00:2::1
-		forwarding_link "$inner" down ipsec
+		forwarding_link "$inner" port ipsec
 		inside "$src" ping -n -q -c 1 -W 1 fd00:2::1 >/dev/null
 		blast "$src" fd00:1::2
 		check slowwait 10 sends "$inner" -- 'nothing is forwarded'
 		cleanup_ns "$inner"
 		inner=''
-		check slowwait 20 gone "$src" up -- 'the namespace is not removed'
+		check slowwait 20 gone "$src" port -- 'the namespace is not removed'
 		job_stop "$job"
 		setup_ns other
 		cleanup_ns "$other"
