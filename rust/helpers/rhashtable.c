@@ -4,11 +4,19 @@
 
 #include "helpers.h"
 
+static int u32_compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct net_helper_u32_node *node = obj;
+
+	return *(const u32 *)arg->key != node->key;
+}
+
 /* Known to the compiler, so that hashing and comparing a u32 are inlined. */
 static const struct rhashtable_params u32_table_params = {
 	.head_offset = offsetof(struct net_helper_u32_node, head),
 	.key_offset = offsetof(struct net_helper_u32_node, key),
 	.key_len = sizeof(u32),
+	.obj_cmpfn = u32_compare,
 	.automatic_shrinking = true,
 };
 
@@ -19,6 +27,9 @@ int net_helper_u32_table_init(struct rhashtable *ht)
 
 struct net_helper_u32_node *net_helper_u32_table_lookup(struct rhashtable *ht, u32 key)
 {
+	/* Where all connections share a device, this is all that there is to do. */
+	if (!atomic_read(&ht->nelems))
+		return NULL;
 	return rhashtable_lookup(ht, &key, u32_table_params);
 }
 

@@ -8,6 +8,7 @@ use crate::{
     bindings,
     net::{
         namespace::Net,
+        rcu::with_softirqs_disabled,
         rtnl::{
             Link,
             Private,
@@ -406,7 +407,8 @@ impl<T: Link> Trampolines<T> {
         let dev = unsafe { Device::from_raw(dev) };
         // SAFETY: The callback takes over the packet.
         let skb = unsafe { SkBuff::from_raw(skb) };
-        T::transmit(dev, skb, &rcu::read_lock());
+        // SAFETY: The kernel calls this with softirqs disabled.
+        unsafe { with_softirqs_disabled(|rcu| T::transmit(dev, skb, rcu)) };
         bindings::netdev_tx_NETDEV_TX_OK
     }
 

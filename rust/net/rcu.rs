@@ -12,6 +12,10 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ops::Deref,
     ptr,
     ptr::NonNull,
@@ -62,7 +66,7 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
 
     /// Gives up ownership; [`Self::from_raw`] takes it back.
     pub(super) fn into_raw(self) -> NonNull<T> {
-        let inner = core::mem::ManuallyDrop::new(self).0;
+        let inner = ManuallyDrop::new(self).0;
         // Not by way of a reference to the value: `from_raw` goes from this pointer to the whole.
         //
         // SAFETY: By the type invariant the allocation is live.
@@ -160,6 +164,32 @@ impl<T: Send + Sync + 'static> Drop for Slot<T> {
             drop(unsafe { RcuBox::from_raw(ptr) });
         }
     }
+}
+
+/// The critical section that the caller is in already, for code that the kernel calls in one: entering
+/// another one costs as much as a look-up.
+///
+/// # Safety
+///
+/// The caller is in a read-side critical section that lasts for as long as the result is used.
+/// Softirqs or preemption being disabled is one, too, but lockdep does not take it for one.
+pub(super) unsafe fn held() -> ManuallyDrop<rcu::Guard> {
+    const { assert!(size_of::<rcu::Guard>() == 0) };
+    // SAFETY: The type has no bytes. What a value of it stands for is there by the contract of this
+    // function, and nothing ends it.
+    unsafe { MaybeUninit::uninit().assume_init() }
+}
+
+/// Calls `f` in a critical section, with softirqs disabled.
+///
+/// # Safety
+///
+/// Softirqs are disabled.
+pub(super) unsafe fn with_softirqs_disabled<R>(f: impl FnOnce(&rcu::Guard) -> R) -> R {
+    let _seen_by_lockdep = cfg!(CONFIG_PROVE_RCU).then(rcu::read_lock);
+    // SAFETY: Grace periods wait for code with softirqs disabled.
+    let rcu = unsafe { held() };
+    f(&rcu)
 }
 
 /// Waits, when dropped, for the callbacks of every [`RcuBox`] dropped before.

@@ -47,6 +47,7 @@ struct Arrival<'g> {
 }
 
 impl<'g> Arrival<'g> {
+    #[inline]
     fn of(skb: &Skb, rcu: &'g rcu::Guard) -> Option<Self> {
         let state = skb.states().last()?;
         Some(Self {

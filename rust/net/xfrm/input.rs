@@ -19,6 +19,7 @@ use crate::{
             self,
             Request, //
         },
+        rcu::held,
         skb::{
             DropReason,
             SkBuff, //
@@ -150,7 +151,8 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
 ) -> c_int {
     // SAFETY: The kernel passes a packet that it is receiving.
     let skb = unsafe { Skb::from_raw(skb) };
-    let rcu = rcu::read_lock();
+    // SAFETY: It looks for the callbacks of its protocols, and calls them, in a critical section.
+    let rcu = unsafe { held() };
     if err == 0 {
         H::received(skb, &rcu)
     } else if skb.states().is_empty() {

@@ -6,6 +6,7 @@ use crate::{
     bindings,
     net::{
         namespace::Net,
+        rcu::held,
         skb::Skb,
         Family, //
     }, //
@@ -59,7 +60,8 @@ impl<D: SessionDecoder> SessionRegistration<D> {
         family: c_ushort,
         result: *mut bindings::xfrm_if_decode_session_result,
     ) -> bool {
-        let rcu = rcu::read_lock();
+        // SAFETY: The contract of this function.
+        let rcu = unsafe { held() };
         // SAFETY: The kernel passes a packet that it is checking.
         let skb = unsafe { Skb::from_raw(skb) };
         let Some(family) = Family::from_raw(family.into()) else {
@@ -68,8 +70,7 @@ impl<D: SessionDecoder> SessionRegistration<D> {
         let Some(session) = D::decode(skb, family, &rcu) else {
             return false;
         };
-        // SAFETY: The kernel passes a place for the result. It is in a critical section itself, so
-        // that the namespace stays when ours ends.
+        // SAFETY: The kernel passes a place for the result.
         unsafe {
             (*result).net = session.net.as_raw();
             (*result).if_id = session.if_id;
