@@ -292,8 +292,10 @@ unsafe impl<T: Link> Send for Devices<T> {}
 unsafe impl<T: Link> Sync for Devices<T> {}
 
 impl<T: Link> PerNet for Devices<T> {
-    // SAFETY: It is in a `static`, by the contract of `KindRef`.
-    const SLOT: SlotRef<Self> = unsafe { SlotRef::from_raw(&raw const (*T::KIND.0).namespaces) };
+    const SLOT: SlotRef<Self> = {
+        // SAFETY: It is in a `static`, by the contract of `KindRef`.
+        unsafe { SlotRef::from_raw(&raw const (*T::KIND.0).namespaces) }
+    };
 
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
