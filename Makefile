@@ -22,12 +22,12 @@ runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 test: modules
 	@$(vm) --timeout 4200 -- bash /src/selftests/$(runner)
 
-## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak)
+## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
 .PHONY: test-debug
 test-debug:
 	@$(scripts)/build.sh debug
 	@DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 7200 -- \
-		env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+		env LIMIT=3600 MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
 
 ## bench: what packets, tenants and devices cost, ours and the C driver's (CASES="transmit forward": some, FULL=1: more)
 .PHONY: bench
