@@ -88,14 +88,15 @@ def repeated(results):
 def judged(results):
     """The goals that something was measured for."""
     lines = []
-    for name, limit, numerator, denominator in goals():
-        ratio = results.ratio(numerator, denominator)
+    for name, limit, ours, other in goals():
+        ratio = results.ratio(ours, other)
         if ratio is not None:
-            verdict = 'met' if ratio <= limit else 'not met'
-            lines.append(f'  {name:58}{ratio:>8.3f}   <= {limit:.2f}   {verdict}')
+            verdict = 'met' if ratio <= limit else 'MISSED'
+            lines.append(f'  {name:52}{results.get(*other).value:>14,.0f}{results.get(*ours).value:>14,.0f}'
+                         f'{ratio:>10.3f}{limit:>8.2f}  {verdict}')
     if lines:
         yield ''
-        yield "Goals: ours relative to the C driver's"
+        yield f'{"What it may cost":54}{"C or other":>14}{"Rust":>14}{"ratio":>10}{"limit":>8}'
         yield from lines
 
 
