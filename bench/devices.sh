@@ -30,13 +30,7 @@ lookup()
 	local count had=1 if_ids
 
 	mapfile -t if_ids < <(colliding "${device_counts##* }")
-	underlay dummy
-	sender
-	outbound policy 4
-	measure 4 policy
-	# shellcheck disable=SC2034 # For received.
-	transmitting=$value
-	remove_all
+	sender_alone policy 4
 	underlay veth
 	sender
 	outbound policy 4

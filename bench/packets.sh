@@ -47,6 +47,25 @@ both()
 	result "$1" "$(variant)" "$2" "$unit" "$value" "$least" "$most"
 }
 
+# What the sender's part of "receive" costs, by way, family and size.
+declare -A alone
+
+# sender_alone WAY FAMILY: sets transmitting to what it costs to transmit that way to a dummy.
+sender_alone()
+{
+	local known="$driver $1 $2 ${SIZE:-64}"
+
+	if [ -z "${alone[$known]-}" ]; then
+		underlay dummy
+		sender
+		outbound "$1" "$2"
+		measure "$2" "$1"
+		remove_all
+		alone[$known]=$value
+	fi
+	transmitting=${alone[$known]}
+}
+
 # The receiver's part. The sender uses policies, so that it costs the same whatever is measured; what
 # it costs to transmit to a dummy is subtracted. Crossing the veth pair and reading from the socket
 # are part of the result.
@@ -55,12 +74,7 @@ receive()
 	local way=policy
 
 	[ "$2" != plain ] || way=plain
-	underlay dummy
-	sender
-	outbound "$way" "$3"
-	measure "$3" "$way"
-	transmitting=$value
-	remove_all
+	sender_alone "$way" "$3"
 	underlay veth
 	sender
 	outbound "$way" "$3"

@@ -25,7 +25,7 @@ rounds=1
 # shellcheck disable=SC2034 # For result.
 unit=$("$UDP" clock)
 udevadm control --exit
-modprobe -a dummy veth esp4 esp6
+modprobe -a dummy veth esp4 esp6 ip_vti ip6_vti sch_ingress cls_bpf
 room_for_neighbours
 for driver in $DRIVERS; do
 	load_driver "$driver"

@@ -46,7 +46,7 @@ unit=$("$UDP" clock)
 printf '# %s\n' "clock $unit" "kernel $(uname -r)" >>"$RESULTS"
 # Whoever watches devices come and go would be measured too.
 [ "$unit" != instructions ] || udevadm control --exit 2>/dev/null || :
-modprobe -a dummy veth esp4 esp6
+modprobe -a dummy veth esp4 esp6 ip_vti ip6_vti sch_ingress cls_bpf
 trap remove_all EXIT
 
 for driver in $DRIVERS; do
