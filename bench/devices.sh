@@ -47,17 +47,20 @@ lookup()
 	remove_all
 }
 
-# for_each FORMAT: prints the line for each device.
-for_each() { seq "$DEVICES" | sed "s/.*/$1/"; }
+# for_each FORMAT [COUNT]: prints the line for each device.
+for_each() { seq "${2:-$DEVICES}" | sed "s/.*/$1/"; }
 
 # What it costs to create devices, to change them, and to delete them.
 devices()
 {
-	local before
+	local before create='link add x& type xfrm dev under if_id &'
 
 	underlay dummy
+	# The first ones that a machine ever has cost more.
+	for_each "$create" 1000 | ip -n bench-a -batch -
+	for_each 'link del x&' 1000 | ip -n bench-a -batch -
 	before=$(used_memory)
-	for_each 'link add x& type xfrm dev under if_id &' | timed devices creating static 1
+	for_each "$create" | timed devices creating static 1
 	result devices memory static bytes $((($(used_memory) - before) * 1024 / DEVICES))
 	for_each 'link set x& type xfrm dev under if_id 100000&' | timed devices changing static 1
 	for_each 'link del x&' | timed devices deleting static 1

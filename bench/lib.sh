@@ -124,50 +124,55 @@ settle()
 	done
 }
 
-# used_memory: the kilobytes that are in use and not given back. What is free in the kernel's slabs
-# counts as free: it depends on what was there before.
+# used_memory: the kilobytes that are in use and not given back. Pages that wait on the lists of
+# processors, which may be a tenth of the memory, are free, and so is what is unused in slabs.
 used_memory()
 {
-	local name size active objects rest total free inside=0
+	local name size active objects rest total free
 
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
 	settle
 	while read -r name size rest; do
 		case $name in
-		MemTotal:) total=$size ;;
-		MemFree:) free=$size ;;
+		MemTotal:) total=$((size * 1024)) ;;
+		MemFree:) free=$((size * 1024)) ;;
 		esac
 	done </proc/meminfo
+	while read -r name size rest; do
+		[[ $name != count: ]] || free=$((free + size * 4096))
+	done </proc/zoneinfo
 	while read -r name active objects size rest; do
-		[[ $active != [0-9]* ]] || inside=$((inside + (objects - active) * size))
+		[[ $active != [0-9]* ]] || free=$((free + (objects - active) * size))
 	done </proc/slabinfo
-	echo $((total - free - inside / 1024))
+	echo $(((total - free) / 1024))
 }
 
 # timed GROUP VARIANT KIND EACH: has ip execute the lines of its input in bench-a, and records what
-# EACH of them take together. Where the clock counts instructions, that is the instructions, and in
-# another result the time with all waits.
+# EACH of them take together. Where the clock counts instructions, that is the instructions, with what
+# is done in the background afterwards, and in another result the time with all waits.
 #
 # Under -icount time leaps forward whenever something is read from a file of the machine's. So the
-# first lines are not measured: after them ip has read what it needs.
+# first lines are not measured: after them all that ip needs has been read, from its start to its end.
 timed()
 {
 	local group=$1 variant=$2 kind=$3 each=$4 lines count warm=15 to pid start spent elapsed
 
 	mapfile -t lines
 	count=$((${#lines[@]} - warm))
+	ip -n bench-a -batch - <<<"${lines[0]}"
 	exec {to}> >(exec ip -n bench-a -batch -)
 	pid=$!
-	printf '%s\n' "${lines[@]:0:warm}" >&"$to"
+	printf '%s\n' "${lines[@]:1:warm - 1}" >&"$to"
 	settle
 	spent=$(busy) start=$EPOCHREALTIME
 	printf '%s\n' "${lines[@]:warm}" >&"$to"
 	exec {to}>&-
 	wait "$pid"
 	elapsed=$((${EPOCHREALTIME/./} - ${start/./}))
-	spent=$(($(busy) - spent))
 	if [ "$unit" = instructions ]; then
+		settle
+		spent=$(($(busy) - spent))
 		result "$group" "$variant" "$kind" instructions $((spent * each / count))
 		variant+=', with waits'
 	fi
