@@ -58,7 +58,8 @@ def table(results, group):
     """The lines of a group's table."""
     lines = [r for r in results.lines if r.group == group]
     yield ''
-    yield f'{TITLES.get(group, group):46}{"C":>14}{"Rust":>14}{"Rust/C":>10}'
+    yield TITLES.get(group, group)
+    yield f'{"":46}{"C":>14}{"Rust":>14}{"Rust/C":>10}'
     for variant in unique(r.variant for r in lines):
         measured = [r for r in lines if r.variant == variant]
         kinds = unique(r.kind for r in measured)
@@ -108,7 +109,7 @@ def main():
     if not results.lines:
         sys.exit('nothing was measured')
     instructions = results.about.get('clock') == 'instructions'
-    print('Instructions per packet' if instructions else 'Packets per second; Rust/C is a ratio of times',
+    print('Instructions per packet' if instructions else 'Packets per second (Rust/C is a ratio of times)',
           'of kernel', results.about.get('kernel', '?') + ', one processor')
     for group in unique(r.group for r in results.lines if r.group != 'again'):
         print('\n'.join(table(results, group)))
