@@ -9,6 +9,8 @@
 # made when it was built; one that does not match is thrown away and built again.
 
 set -euo pipefail
+# Or else a failure inside of $(…), where much here happens, would go unnoticed.
+shopt -s inherit_errexit
 
 # shellcheck disable=SC2034 # The scripts that source this use it.
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
