@@ -108,7 +108,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 ip6ip6 <- Tunnel6Registration::new(Family::Inet6, 2),
                 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
                 ipip6 <- Tunnel6Registration::new(Family::Inet, 2),
-                #[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
+                #[cfg(CONFIG_DEBUG_INFO_BTF)]
                 _: { net::kfuncs::register()? },
                 session: SessionRegistration::new(),
                 link: Interface::KIND.get().register(&*namespaces)?,

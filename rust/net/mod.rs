@@ -14,7 +14,7 @@ pub(crate) mod flow;
 pub(crate) mod global;
 pub(crate) mod icmp;
 pub(crate) mod init;
-#[cfg(CONFIG_DEBUG_INFO_BTF_MODULES)]
+#[cfg(CONFIG_DEBUG_INFO_BTF)]
 pub(crate) mod kfuncs;
 pub(crate) mod lwtunnel;
 pub(crate) mod namespace;
