@@ -38,7 +38,7 @@ files() {
 spdx() {
 	local file missing=()
 	while read -r file; do
-		case $file in COPYING|*.svg) continue ;; esac
+		case $file in COPYING|*.svg|*.patch) continue ;; esac
 		[ ! -e "$top/$file" ] || head -n 3 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || missing+=("$file")
 	done < <(files)
 	[ ${#missing[@]} -eq 0 ] || { printf 'no SPDX line: %s\n' "${missing[@]}"; return 1; }
@@ -57,6 +57,21 @@ clippy() {
 	! grep -E -A12 '^(warning|error)' <<<"$out"
 }
 
+# Each alone, and all in their order.
+patches_apply() {
+	inside 'cd /kernel/source
+		for patch in /src/patches/7.3/000[1-9]*.patch; do
+			patch --dry-run --batch --silent -p1 <"$patch" || { echo "does not apply alone: $patch"; exit 1; }
+		done
+		grep -v "^#" /src/patches/7.3/series | diff - <(cd /src/patches/7.3 && ls 000[1-9]*.patch)
+		mkdir /tmp/tree
+		sed -n "s|^--- a/||p" /src/patches/7.3/000[1-9]*.patch | sort -u | xargs cp --parents -t /tmp/tree
+		cd /tmp/tree
+		grep -v "^#" /src/patches/7.3/series | while read -r patch; do
+			patch --batch --silent -p1 <"/src/patches/7.3/$patch" || { echo "does not apply in the series: $patch"; exit 1; }
+		done'
+}
+
 rm -rf "$top/out/clippy"
 mkdir -p "$top/out/clippy"
 check rustfmt inside 'find rust -name "*.rs" | xargs rustfmt --check --edition 2021 --config-path /kernel/source/.rustfmt.toml'
@@ -66,9 +81,12 @@ check 'the module builds' "$top/scripts/build.sh" stock
 check 'no panics' inside 'scripts/check-panics.sh out/stock/rust/main.o'
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
+# Whoever sends a patch signs it off; and there is no history here to find other commits in.
+check 'checkpatch, patches' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --no-signoff --ignore=UNKNOWN_COMMIT_ID patches/7.3/000[1-9]*.patch'
+check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
 check shellcheck inside 'for file in scripts/*.sh selftests/*.sh bench/*.sh .ci/run; do shellcheck "$file"; done'
-check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead'
+check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead,iif'
 check 'SPDX lines' spdx
 chown -R --reference="$top" "$top/out"
 exit "$failed"
