@@ -29,6 +29,20 @@ test-debug:
 	@DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 7200 -- \
 		env LIMIT=3600 MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
 
+## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
+.PHONY: kernel-patched
+kernel-patched:
+	@$(scripts)/kernel.sh patched >/dev/null
+
+## test-patched: every selftest on these kernels, and what the patches are for with the C driver, too
+for_c := hooks faults:fault1_transport_with_if_id_4,fault1_transport_with_if_id_6
+.PHONY: test-patched
+test-patched:
+	@TESTS= $(scripts)/total.sh \
+		"TESTS='$(TESTS)' DRIVER=rust $(vm) --kernel patched --timeout 4200 -- bash -c 'MODULE=\$$(modinfo -n xfrm_interface_rust) exec selftests/run.sh'" \
+		"TESTS='$(TESTS)' DRIVER=rust $(vm) --kernel builtin --timeout 4200 -- selftests/run.sh" \
+		"TESTS='$(for_c)' DRIVER=c $(vm) --kernel patched --timeout 1200 -- selftests/run.sh"
+
 ## bench: what packets, tenants and devices cost, ours and the C driver's (CASES="transmit forward": some, FULL=1: more)
 .PHONY: bench
 bench: modules

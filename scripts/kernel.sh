@@ -6,6 +6,8 @@
 #   kernel.sh stock     Debian's own cloud-amd64 kernel
 #   kernel.sh debug     the same source, made with clang in a lean configuration that finds mistakes:
 #                       KASAN, lockdep, kmemleak, reference trackers; see debug.config
+#   kernel.sh patched   the same source with patches/7.3 and the driver in its tree, as a module
+#   kernel.sh builtin   the same with the driver built in, and the kernel's C helpers inlined into Rust
 #
 # Prints the options for "sandbox.sh run" that show the kernel inside: its source at
 # /kernel/source, a build tree at /kernel/tree, modules and vmlinuz below /usr/lib/modules.
@@ -126,26 +128,36 @@ build_stock() {
 		"$(declare -f prepare_inside); prepare_inside $release"
 }
 
-# compile_inside FRAGMENT...: a kernel whose configuration is that of the fragments and nothing else.
-compile_inside() {
-	local release
+# configure_inside FRAGMENT...: makes the configuration that of the fragments, of which a later one
+# overrides earlier ones, and nothing else; and sets "make".
+configure_inside() {
 	make=(make -C /kernel/source O=/kernel/tree LLVM=-19 -j"$(nproc)")
-	mount --bind /cache/tree /kernel/tree
-	cat "$@" >/tmp/fragments
+	mountpoint -q /kernel/tree || mount --bind /cache/tree /kernel/tree
+	cat "$@" | sed 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=n/' | grep '^CONFIG' | tac |
+		awk -F= '!seen[$1]++' | sed 's/^\(.*\)=n$/# \1 is not set/' >/tmp/fragments
 	"${make[@]}" KCONFIG_ALLCONFIG=/tmp/fragments allnoconfig
 	# An option that is not what was asked for has lost a dependency, and the tests would test less.
-	if grep '^CONFIG' /tmp/fragments | grep -vxF -f /kernel/tree/.config; then
+	if grep -vxF -f /kernel/tree/.config /tmp/fragments; then
 		echo 'error: not as configured: the lines above'
 		return 1
 	fi
 	"${make[@]}" rustavailable
+}
+
+# compile_inside LIB FRAGMENT...: a kernel with that configuration. What is installed of it goes to LIB.
+compile_inside() {
+	local release lib=$1
+	shift
+	configure_inside "$@"
 	"${make[@]}" bzImage modules
 	release=$(cat /kernel/tree/include/config/kernel.release)
-	mkdir -p /tmp/root
 	"${make[@]}" INSTALL_MOD_PATH=/tmp/root INSTALL_MOD_STRIP=1 modules_install
-	mv /tmp/root/lib/modules /cache/lib
-	cp /kernel/tree/arch/x86/boot/bzImage /cache/lib/"$release"/vmlinuz
-	rm -f /cache/lib/"$release"/build /cache/lib/"$release"/source
+	mv /tmp/root/lib/modules "/cache/$lib"
+	cp /kernel/tree/arch/x86/boot/bzImage "/cache/$lib/$release/vmlinuz"
+	rm -f "/cache/$lib/$release"/{build,source}
+}
+
+tidy_inside() {
 	# Building modules takes headers, metadata and vmlinux, not the objects.
 	find /kernel/tree \( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '*.o.cmd' \) \
 		-not -path '*/scripts/*' -not -path '*/tools/*' -not -name module-common.o -delete
@@ -156,25 +168,82 @@ build_debug() {
 	mkdir "$1/tree"
 	step "kernel $version with debugging: compiling (10 to 20 minutes)" \
 		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
-		"$(declare -f compile_inside); compile_inside /src/scripts/lean.config /src/scripts/debug.config"
+		"$(declare -f configure_inside compile_inside tidy_inside)
+		compile_inside lib /src/scripts/{lean,debug}.config
+		tidy_inside"
 }
 
 debug_key() {
 	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/debug.config" \
-		"$(declare -f build_source build_debug compile_inside)"
+		"$(declare -f build_source build_debug configure_inside compile_inside tidy_inside)"
+}
+
+# What a driver in the tree is built upon, with all objects, so that a change of the driver does not
+# take another kernel. Most source files are those of the source as it is, by hard links: what writes
+# another version of one, here and in into-tree.sh, makes a new file.
+build_patched_base() {
+	mkdir "$1/tree"
+	cp -al "$source" "$1/source"
+	rm "$1/source/.manifest"
+	step "kernel $version: applying patches/7.3" "$sandbox" run --bind "$1" /cache -- bash -euc '
+		cd /cache/source
+		for patch in $(grep -v "^#" /src/patches/7.3/series); do
+			patch --batch --strip=1 <"/src/patches/7.3/$patch"
+		done'
+	step "kernel $version with patches/7.3: compiling (10 to 15 minutes)" \
+		"$sandbox" run --bind "$1" /cache --bind "$1/source" /kernel/source -- bash -euc \
+		"$(declare -f configure_inside)
+		configure_inside /src/scripts/{lean,patched}.config
+		\"\${make[@]}\" bzImage modules"
+}
+
+patched_base_key() {
+	key "$1" "$(toolchain)" "$top"/patches/7.3/* "$top"/scripts/{lean,patched}.config \
+		"$(declare -f build_source build_patched_base configure_inside)"
+}
+
+build_patched() {
+	cp -al "$base/source" "$1/source"
+	cp -a --reflink=auto "$base/tree" "$1/tree"
+	step "kernel $version with patches/7.3: compiling the driver, two ways (3 to 5 minutes)" \
+		"$sandbox" run --bind "$1" /cache --bind "$1/source" /kernel/source -- bash -euc \
+		"$(declare -f configure_inside compile_inside tidy_inside)
+		/src/scripts/into-tree.sh /cache/source
+		compile_inside lib /src/scripts/{lean,patched,module}.config
+		compile_inside lib-builtin /src/scripts/{lean,patched,builtin}.config
+		tidy_inside"
+}
+
+driver_sources() {
+	find rust -type f \( -name '*.rs' -o -name '*.[ch]' -o -name Kbuild -o -name bindgen_parameters \) \
+		! -name bindings_generated.rs ! -name '*.mod.c' | LC_ALL=C sort
+}
+
+patched_key() {
+	key "$(patched_base_key "$1")" "$top"/scripts/{module,builtin}.config "$top/scripts/into-tree.sh" \
+		"$(cd "$top" && driver_sources | xargs sha256sum)" \
+		"$(declare -f build_patched configure_inside compile_inside tidy_inside)"
 }
 
 # The options for "sandbox.sh run" that show the kernel KIND inside.
 show() {
-	local kind=$1 tree
+	local kind=$1 tree lib=lib
 	version=$(version)
 	[ "$version" = "$pinned" ] || say "kernel: $pinned has left trixie-backports, using $version"
 	source=$(cached source "$(source_key "$version")" build_source)
+	if [ "$kind" = builtin ]; then
+		kind=patched
+		lib=lib-builtin
+	fi
+	if [ "$kind" = patched ]; then
+		base=$(cached patched-base "$(patched_base_key "$version")" build_patched_base)
+	fi
 	tree=$(cached "$kind" "$("${kind}_key" "$version")" "build_$kind")
-	printf '%s\n' --bind "$source" /kernel/source --bind "$tree/tree" /kernel/tree --bind "$tree/lib" /usr/lib/modules
+	[ "$kind" != patched ] || source=$tree/source
+	printf '%s\n' --bind "$source" /kernel/source --bind "$tree/tree" /kernel/tree --bind "$tree/$lib" /usr/lib/modules
 }
 
 case ${1-} in
-stock | debug) become_root "$0" "$@"; show "$1" ;;
-*) die "usage: kernel.sh stock | debug" ;;
+stock | debug | patched | builtin) become_root "$0" "$@"; show "$1" ;;
+*) die "usage: kernel.sh stock | debug | patched | builtin" ;;
 esac
