@@ -194,7 +194,12 @@ debug_kernel()
 
 driver_loaded()
 {
-	[ -d "/sys/module/$driver_name" ]
+	[ -d "/sys/module/$driver_name" ] || driver_built_in
+}
+
+driver_built_in()
+{
+	grep -qs "/$driver_name\.ko\$" "/lib/modules/$(uname -r)/modules.builtin"
 }
 
 driver_load()

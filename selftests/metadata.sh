@@ -294,7 +294,9 @@ all='receive_if_id receive_link receive_link_fault11_other_netns_created
 setup_gateways
 setup_ns inner
 quiet "$inner"
-functions=$(bpftool btf dump file "/sys/kernel/btf/$driver_name" 2>/dev/null)
+btf=/sys/kernel/btf/$driver_name
+[ -e "$btf" ] || btf=/sys/kernel/btf/vmlinux
+functions=$(bpftool btf dump file "$btf" 2>/dev/null)
 missing=''
 if [[ $functions != *bpf_skb_get_xfrm_info* ]]; then
 	missing='the driver has no functions for BPF'

@@ -185,6 +185,11 @@ other_driver_refused()
 	check reach "$gwa" 10.1.0.2 -- 'our driver does not work any more'
 }
 
+if driver_built_in; then
+	subtest module skip 'the driver is built into the kernel'
+	finish
+fi
+
 other=''
 setup_gateways
 

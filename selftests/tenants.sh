@@ -1,53 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Three tenants with the same subnets share one external device on each gateway. On the way out the
-# tenant's routing table says which if_id is meant; on the way in a rule acts on the connection that
-# a packet came through, and picks the tenant's table.
-#
-#	left1 --[red1]--+                                    +--[red1]-- right1
-#	left2 --[red2]-- gwa[ipsec] --- under --- [ipsec]gwb --[red2]-- right2
-#	left3 --[red3]--+                                    +--[red3]-- right3
-#
-#	every left:  10.0.1.2/24, fd00:a::2/64      every right: 10.0.2.2/24, fd00:b::2/64
+# Tenants that share one external device, and whose packets are told apart on the way in by a rule of
+# the firewall, which acts on the connection that a packet came through, and picks the tenant's table.
 
-. "$(dirname "$0")/lib.sh"
-
-left1='' left2='' left3='' right1='' right2='' right3=''
-
-# tenant_link GATEWAY HOST NUMBER SUBNET PREFIX OTHER-SUBNET OTHER-PREFIX: a host behind a gateway,
-# in the VRF of its tenant.
-tenant_link()
-{
-	local gateway=$1 host=$2 i=$3
-
-	ip -n "$gateway" link add "host$i" type veth peer name eth0 netns "$host"
-	forwarding_link "$gateway" "host$i"
-	ip -n "$gateway" -batch - <<-END
-		link add red$i type vrf table $((100 + i))
-		link set red$i up
-		link set host$i master red$i
-		addr add $4.1/24 dev host$i
-		addr add $5::1/64 dev host$i nodad
-		link set host$i up
-		route add $6.0/24 vrf red$i dev ipsec encap xfrm if_id $i
-		route add $7::/64 vrf red$i dev ipsec encap xfrm if_id $i
-		rule add fwmark $i lookup $((100 + i)) pref $((500 + i))
-	END
-	ip -n "$gateway" -6 rule add fwmark $i lookup $((100 + i)) pref $((500 + i))
-	ip -n "$host" -batch - <<-END
-		addr add $4.2/24 dev eth0
-		addr add $5::2/64 dev eth0 nodad
-		link set eth0 up
-		route add default via $4.1
-		route add default via $5::1
-	END
-}
+. "$(dirname "$0")/tenants-lib.sh"
 
 # What came through a connection carries that connection's reqid in its security path; the rule
 # turns it into the mark that picks a routing table.
 mark_by_connection()
 {
+	local i family
+
+	for i in 1 2 3; do
+		for family in -4 -6; do
+			ip -n "$1" $family rule add fwmark $i lookup $((100 + i)) pref $((500 + i))
+		done
+	done
 	inside "$1" nft -f - <<-END
 		table inet tenants {
 			chain pre {
@@ -58,69 +27,6 @@ mark_by_connection()
 			}
 		}
 	END
-}
-
-setup_tenants()
-{
-	local i gw
-
-	setup_gateways
-	setup_ns left1 left2 left3 right1 right2 right3 || exit "$ksft_skip"
-	quiet "$left1" "$left2" "$left3" "$right1" "$right2" "$right3"
-	for gw in "$gwa" "$gwb"; do
-		inside "$gw" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-		ip -n "$gw" link add ipsec type xfrm external
-		ip -n "$gw" link set ipsec up
-		mark_by_connection "$gw"
-	done
-	for i in 1 2 3; do
-		local left=left$i right=right$i
-		tenant_link "$gwa" "${!left}" $i 10.0.1 fd00:a 10.0.2 fd00:b
-		tenant_link "$gwb" "${!right}" $i 10.0.2 fd00:b 10.0.1 fd00:a
-		tunnel id=$i n=$i
-		# Each right host says who it is.
-		job_start ip netns exec "${!right}" socat TCP6-LISTEN:7,fork,reuseaddr,ipv6only=0 \
-			"SYSTEM:echo tenant$i" 2>/dev/null
-	done
-	for i in 1 2 3; do
-		local right=right$i
-		await_listener "${!right}" 7
-	done
-}
-
-# who NUMBER ADDRESS: who answers a tenant's left host.
-who()
-{
-	local left=left$1 address=$2
-
-	[[ $address != *:* ]] || address=[$address]
-	inside "${!left}" socat -T 30 "TCP:$address:7,connect-timeout=20" - </dev/null 2>/dev/null
-}
-
-each_reaches_its_own()
-{
-	local i
-
-	for i in 1 2 3; do
-		expect "who answers tenant $i" "$(who $i "$1")" "tenant$i"
-	done
-}
-
-# All at once, so that packets of different tenants alternate on the device.
-at_once()
-{
-	local i jobs=() left
-
-	for i in 1 2 3; do
-		left=left$i
-		job_start ip netns exec "${!left}" ping -n -q -c 100 -i 0.01 -W 3 "$1" >"$tmp/ping$i"
-		jobs+=("$job")
-	done
-	wait "${jobs[@]}"
-	for i in 1 2 3; do
-		check grep -q ' 100 received' "$tmp/ping$i" -- \
-			"tenant $i: $(grep received "$tmp/ping$i")"
-	done
 }
 
 # Two packets of one socket for two tenants have different connections; here: the states' counters.
@@ -169,7 +75,7 @@ one_removed()
 {
 	ip -n "$gwa" xfrm state deleteall reqid 17
 	check silent "$left2" 10.0.2.2 -- 'tenant 2 still gets through'
-	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" ''
+	expect 'who answers tenant 2' "$(who 2 10.0.2.2 3)" ''
 	expect 'who answers tenant 1' "$(who 1 10.0.2.2)" tenant1
 	expect 'who answers tenant 3' "$(who 3 fd00:b::2)" tenant3
 	ip -n "$gwb" xfrm state deleteall reqid 17
@@ -218,6 +124,8 @@ static_beside_external()
 }
 
 setup_tenants
+mark_by_connection "$gwa"
+mark_by_connection "$gwb"
 
 subtest each_reaches_its_own_4 each_reaches_its_own 10.0.2.2
 subtest each_reaches_its_own_6 each_reaches_its_own fd00:b::2

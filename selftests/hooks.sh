@@ -1,0 +1,279 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the patches in patches/7.3 add to the kernel, used as an operator would: with iproute2 as it is,
+# and without BPF. Tenants that share one external device are told apart on the way in by routing
+# rules and by filters.
+#
+# A kernel that calls itself "patched" has to have what the patches add, and so has any with HOOKS=1;
+# on others these subtests are skipped. What the patches must leave alone is tested on all kernels.
+
+. "$(dirname "$0")/tenants-lib.sh"
+
+# Nobody tries what works: a patch that has ceased to would go unnoticed.
+patched()
+{
+	[ "${HOOKS-}" = 1 ] || [[ $(uname -r) = *-patched* ]]
+}
+
+# hook NAME COMMAND...: a subtest for which the kernel needs the patches.
+hook()
+{
+	local name=$1
+	shift
+
+	patched || set -- skip 'the kernel is without patches/7.3'
+	subtest "$name" "$@"
+}
+
+################################################################################
+# Routing rules
+
+# rule GATEWAY TUN_ID TABLE [DEVICE]: what comes in with that tunnel id is routed by that table.
+rule()
+{
+	local family
+
+	for family in -4 -6; do
+		ip -n "$1" $family rule add iif "${4:-ipsec}" tun_id "$2" lookup "$3" pref 600
+		defer ip -n "$1" $family rule del iif "${4:-ipsec}" tun_id "$2" lookup "$3" pref 600
+	done
+}
+
+rules()
+{
+	local gw i
+
+	for gw in "$gwa" "$gwb"; do
+		for i in 1 2 3; do
+			rule "$gw" $i $((100 + i))
+		done
+	done
+}
+
+# Without rules, and with rules for other tunnels, nobody gets through.
+route()
+{
+	local address=$1 gw i
+
+	check silent "$left1" "$address" -- 'a tenant gets through without a rule'
+	for gw in "$gwa" "$gwb"; do
+		rule "$gw" 4 101
+	done
+	check silent "$left1" "$address" -- "a tenant gets through by another's rule"
+	rules
+	each_reaches_its_own "$address"
+	at_once "$address"
+}
+
+# One tenant's rule is none of the others' business.
+route_one()
+{
+	rule "$gwa" 2 102
+	rule "$gwb" 2 102
+	expect 'who answers tenant 1' "$(who 1 10.0.2.2 3)" ''
+	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" tenant2
+	expect 'who answers tenant 3' "$(who 3 fd00:b::2 3)" ''
+}
+
+# All 32 bits of an if_id count.
+route_large_if_id()
+{
+	local id=$((0xf0000002)) gw
+
+	rule "$gwa" $id 102
+	rule "$gwb" $id 102
+	rule "$gwb" 2 101
+	tunnel id=$id n=9
+	way_of_2 "dev ipsec encap xfrm if_id $id" "dev ipsec encap xfrm if_id $id"
+	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" tenant2
+	expect 'who answers tenant 2' "$(who 2 fd00:b::2)" tenant2
+}
+
+# way_of_2 FROM-A FROM-B: the second tenant's packets are routed differently from then on, in both
+# directions and families.
+way_of_2()
+{
+	local way gw prefix route
+
+	for way in 'gwa 10.0.2.0/24' 'gwa fd00:b::/64' 'gwb 10.0.1.0/24' 'gwb fd00:a::/64'; do
+		read -r gw prefix <<<"$way"
+		[ "$gw" = gwa ] && route=$1 || route=$2
+		ip -n "${!gw}" route replace "$prefix" vrf red2 $route
+		defer ip -n "${!gw}" route replace "$prefix" vrf red2 dev ipsec encap xfrm if_id 2
+	done
+}
+
+################################################################################
+# Filters
+
+# counting_devices: on gwb, for each tenant a device that packets can be mirrored to.
+counting_devices()
+{
+	local i
+
+	for i in 1 2 3; do
+		ip -n "$gwb" link add "seen$i" type dummy
+		defer ip -n "$gwb" link del "seen$i"
+		ip -n "$gwb" link set "seen$i" up
+	done
+}
+
+# filter NS DEVICE DIRECTION WORDS...: a filter that is asked before those that are there.
+filter()
+{
+	local ns=$1 dev=$2 direction=$3
+	shift 3
+
+	if ! tc -n "$ns" qdisc show dev "$dev" | grep -q clsact; then
+		tc -n "$ns" qdisc add dev "$dev" clsact
+		defer tc -n "$ns" qdisc del dev "$dev" clsact
+	fi
+	tc -n "$ns" filter add dev "$dev" "$direction" protocol all flower "$@"
+}
+
+# mirror DEVICE DIRECTION TO MATCH...: what matches on gwb is seen by another device as well.
+mirror()
+{
+	local dev=$1 direction=$2 to=$3
+	shift 3
+
+	filter "$gwb" "$dev" "$direction" "$@" action mirred egress mirror dev "$to" continue
+}
+
+# Filters put a mark on what comes in, by which a rule picks the table.
+mark_by_filter()
+{
+	local gw i family
+
+	for gw in "$gwa" "$gwb"; do
+		for i in 1 2 3; do
+			filter "$gw" ipsec ingress enc_key_id $i action skbedit mark $i
+			for family in -4 -6; do
+				ip -n "$gw" $family rule add fwmark $i lookup $((100 + i)) pref 600
+				defer ip -n "$gw" $family rule del fwmark $i lookup $((100 + i)) pref 600
+			done
+		done
+	done
+}
+
+flower_mark()
+{
+	check silent "$left1" "$1" -- 'a tenant gets through without a filter'
+	mark_by_filter
+	each_reaches_its_own "$1"
+	at_once "$1"
+}
+
+# mirrored DIRECTION: each tenant's packets on gwb's device, and nobody else's, are seen by its filter.
+mirrored()
+{
+	local i left
+
+	mark_by_filter
+	counting_devices
+	for i in 1 2 3; do
+		mirror ipsec "$1" "seen$i" enc_key_id $i
+	done
+	for i in 1 2 3; do
+		left=left$i
+		check reach "${!left}" 10.0.2.2 $((i + 1)) -- "tenant $i is not answered over IPv4"
+		check reach "${!left}" fd00:b::2 $((i + 4)) -- "tenant $i is not answered over IPv6"
+	done
+	for i in 1 2 3; do
+		expect "packets of tenant $i" "$(stat "$gwb" "seen$i" tx_packets)" $((i + 1 + i + 4))
+	done
+}
+
+# Only the key is known: a filter that asks for the tunnel's addresses as well matches nothing.
+flower_addresses()
+{
+	counting_devices
+	mark_by_filter
+	filter "$gwb" ipsec ingress enc_key_id 1 enc_src_ip 192.0.2.1 action drop
+	filter "$gwb" ipsec ingress enc_key_id 1 enc_dst_port 500 action drop
+	filter "$gwb" ipsec ingress enc_key_id 1 enc_dst_ip 2001:db8::2 action drop
+	expect 'who answers tenant 1' "$(who 1 10.0.2.2)" tenant1
+	filter "$gwb" ipsec ingress enc_key_id 1 action drop
+	expect 'who answers tenant 1 when its packets are dropped' "$(who 1 10.0.2.2 3)" ''
+	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" tenant2
+}
+
+################################################################################
+# IP tunnels, which have had all this before
+
+gre()
+{
+	local gw
+
+	for gw in "$gwa" "$gwb"; do
+		ip -n "$gw" link add gre type gre external || return
+		defer ip -n "$gw" link del gre
+		ip -n "$gw" link set gre up
+	done
+	way_of_2 'dev gre encap ip id 2 dst 192.0.2.2 key' 'dev gre encap ip id 2 dst 192.0.2.1 key'
+}
+
+gre_route()
+{
+	gre || { skip 'the kernel has no GRE'; return; }
+	check silent "$left2" 10.0.2.2 -- 'a tenant gets through without a rule'
+	rule "$gwa" 2 102 gre
+	rule "$gwb" 2 102 gre
+	expect 'who answers over IPv4' "$(who 2 10.0.2.2)" tenant2
+	expect 'who answers over IPv6' "$(who 2 fd00:b::2)" tenant2
+}
+
+gre_flower()
+{
+	gre || { skip 'the kernel has no GRE'; return; }
+	rule "$gwa" 2 102 gre
+	rule "$gwb" 2 102 gre
+	counting_devices
+	mirror gre ingress seen1 enc_key_id 1
+	mirror gre ingress seen2 enc_key_id 2
+	mirror gre ingress seen3 enc_key_id 2 enc_src_ip 192.0.2.1 enc_dst_ip 192.0.2.2
+	check reach "$left2" 10.0.2.2 5 -- 'it is not answered'
+	expect 'packets with another id' "$(stat "$gwb" seen1 tx_packets)" 0
+	expect 'packets with the id' "$(stat "$gwb" seen2 tx_packets)" 5
+	expect 'packets with the id and the addresses' "$(stat "$gwb" seen3 tx_packets)" 5
+}
+
+################################################################################
+# Transport mode
+
+# Transport mode with an if_id is received on the external device; what is sent has none.
+transport()
+{
+	local family=$1 address=${under4[b]}
+
+	[ "$family" = 4 ] || address=${under6[b]}
+	reset_gateways
+	defer reset_gateways
+	ip -n "$gwb" link add ipsec type xfrm external
+	ip -n "$gwb" link set ipsec up
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_b=
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_a= way=out
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_a= id=7 way=in
+	check reach "$gwa" "$address" 5 -- 'it is not answered'
+	expect 'packets received on the device' "$(stat "$gwb" ipsec rx_packets)" 5
+}
+
+setup_tenants
+
+hook route_4 route 10.0.2.2
+hook route_6 route fd00:b::2
+hook route_one route_one
+hook route_large_if_id route_large_if_id
+hook flower_mark_4 flower_mark 10.0.2.2
+hook flower_mark_6 flower_mark fd00:b::2
+hook flower_mirror_ingress mirrored ingress
+hook flower_mirror_egress mirrored egress
+hook flower_addresses flower_addresses
+subtest gre_route gre_route
+subtest gre_flower gre_flower
+# These take the tenants' tunnels away.
+hook transport_4 transport 4
+subtest transport_6 transport 6
+
+finish
