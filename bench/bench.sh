@@ -6,7 +6,7 @@
 #   bench.sh              in virtual machines: counting instructions, or time where there is KVM
 #   bench.sh --here FILE  on this machine, with the module FILE
 #
-#   CASES="transmit forward"   what to measure: transmit both receive forward tenants scale lookup
+#   CASES="transmit forward"   what to measure: transmit both receive forward tenants lookup scale
 #                              devices aes; all unless given
 #   FULL=1                     more sizes and families, and more tenants
 #   DRIVERS="c rust"           which drivers
@@ -55,10 +55,10 @@ measure() {
 }
 
 null=() aes=()
-for name in ${CASES:-transmit both receive forward tenants scale lookup devices aes}; do
+for name in ${CASES:-transmit both receive forward tenants lookup scale devices aes}; do
 	case $name in
 	aes) aes=(transmit both) ;;
-	transmit | both | receive | forward | tenants | scale | lookup | devices) null+=("$name") ;;
+	transmit | both | receive | forward | tenants | lookup | scale | devices) null+=("$name") ;;
 	*) die "unknown case: $name" ;;
 	esac
 done

@@ -5,7 +5,7 @@
 # module was built for. Everything happens in network namespaces of its own, but the driver that is
 # loaded is replaced.
 #
-#	run.sh GROUP...		what to measure: transmit both receive forward tenants scale lookup devices
+#	run.sh GROUP...		what to measure: transmit both receive forward tenants lookup scale devices
 #
 #	DRIVERS="c rust"	which drivers
 #	FULL=1			all families and sizes, more tenants
@@ -37,7 +37,7 @@ group()
 	transmit) each transmit "transmit$suffix" "$families" "$transmitted" ;;
 	again) each transmit "again$suffix" "$families" 64 ;;
 	both | receive | forward) each "$1" "$1$suffix" "$families" "$sizes" ;;
-	tenants | scale | lookup | devices) "$1" ;;
+	tenants | lookup | scale | devices) "$1" ;;
 	*) die "unknown group: $1" ;;
 	esac
 }

@@ -90,6 +90,7 @@ scale()
 		[ "$kind" = static ] && each=5 || each=3
 		underlay dummy
 		sender
+		first_devices "$many"
 		before=$(used_memory)
 		[ "$kind" = static ] || ip -n bench-a -batch - < <(device external 4)
 		add_tenants "$kind" 1 "$many" | timed scale "$many tenants: adding one" "$kind" "$each"
