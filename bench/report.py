@@ -97,7 +97,8 @@ def judged(results):
                          f'{ratio:>10.3f}{limit:>8.2f}  {verdict}')
     if lines:
         yield ''
-        yield f'{"What it may cost":54}{"C or other":>14}{"Rust":>14}{"ratio":>10}{"limit":>8}'
+        title = f'What it may cost ({results.about.get("clock", "?")} for packets)'
+        yield f'{title:54}{"C or other":>14}{"Rust":>14}{"ratio":>10}{"limit":>8}'
         yield from lines
 
 
