@@ -233,7 +233,7 @@ show() {
 	source=$(cached source "$(source_key "$version")" build_source)
 	if [ "$kind" = builtin ]; then
 		kind=patched
-		lib=lib-builtin
+		lib='lib-builtin'
 	fi
 	if [ "$kind" = patched ]; then
 		base=$(cached patched-base "$(patched_base_key "$version")" build_patched_base)

@@ -81,8 +81,12 @@ check 'the module builds' "$top/scripts/build.sh" stock
 check 'no panics' inside 'scripts/check-panics.sh out/stock/rust/main.o'
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
-# Whoever sends a patch signs it off; and there is no history here to find other commits in.
-check 'checkpatch, patches' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --no-signoff --ignore=UNKNOWN_COMMIT_ID patches/7.3/000[1-9]*.patch'
+# Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
+# stdin: a file that git knows would be checked as a source.
+check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
+	/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --no-signoff --ignore=UNKNOWN_COMMIT_ID - <"$patch" ||
+		{ echo "in $patch"; exit 1; }
+done'
 check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
 check shellcheck inside 'for file in scripts/*.sh selftests/*.sh bench/*.sh .ci/run; do shellcheck "$file"; done'
