@@ -86,6 +86,19 @@ def repeated(results):
     yield (f'({first.variant}, {first.kind}, {first.driver}: {first.value:,.0f} and {again.value:,.0f}).')
 
 
+def noise(results):
+    """A line about the rounds of which results are the means, where the clock counts time."""
+    spreads = [((r.most - r.least) / r.value, r) for r in results.lines if r.unit == 'nanoseconds' and r.value > 0]
+    if not spreads:
+        return
+    spread, result = max(spreads)
+    yield ''
+    yield (f'Rounds of one measurement are up to {spread:.0%} apart ({result.group}, {result.variant}, '
+           f'{result.kind}, {result.driver}).')
+    if spread > TOLERANCE:
+        yield 'DO NOT RELY on smaller differences: this machine has other things to do.'
+
+
 def judged(results):
     """The goals that something was measured for."""
     lines = []
@@ -114,7 +127,7 @@ def main():
           'of kernel', results.about.get('kernel', '?') + ', one processor')
     for group in unique(r.group for r in results.lines if r.group != 'again'):
         print('\n'.join(table(results, group)))
-    for line in (*repeated(results), *judged(results)):
+    for line in (*repeated(results), *noise(results), *judged(results)):
         print(line)
 
 
