@@ -10,7 +10,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-inner='' other=''
+inner=''
 
 # Some subtests delete namespaces, which are then made again; else they are only cleaned.
 setup_three()
@@ -195,65 +195,6 @@ device_netns_deleted()
 	check reach "$gwa" 10.1.0.2 -- 'its successor is not answered'
 }
 
-# blast NS ADDRESS: IPv6 packets of ever new flows, as fast as they go, until they go nowhere.
-blast()
-{
-	job_start ip netns exec "$1" timeout 60 python3 -c '
-import socket, sys
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-s.setblocking(False)
-n = 0
-while True:
-    n += 1
-    try:
-        s.sendto(b"x" * 64, (sys.argv[1], 1024 + n % 60000))
-    except BlockingIOError:
-        pass
-    except OSError:
-        break' "$2"
-}
-
-# The device's namespace goes while it forwards packets into the device, as it does nearly to its end:
-# nothing of it may be remembered after that. What is wrong shows where the kernel looks for it, after
-# another namespace has made it free the memory of the first.
-forwarding_netns_deleted()
-{
-	local src i
-
-	setup_three
-	setup_ns src
-	defer cleanup_ns "$src"
-	for i in 1 2; do
-		"$1" "$2"
-		addresses "$2" "$inner"
-		inside "$inner" sysctl -qw net.ipv6.conf.all.forwarding=1
-		ip -n "$inner" link add port type veth peer name port netns "$src"
-		ip -n "$inner" addr add fd00:2::1/64 dev port nodad
-		ip -n "$inner" link set port up
-		ip -n "$src" addr add fd00:2::2/64 dev port nodad
-		ip -n "$src" link set port up
-		ip -n "$src" route add fd00:1::2 via fd00:2::1
-		forwarding_link "$inner" port ipsec
-		inside "$src" ping -n -q -c 1 -W 1 fd00:2::1 >/dev/null
-		blast "$src" fd00:1::2
-		check slowwait 10 sends "$inner" -- 'nothing is forwarded'
-		cleanup_ns "$inner"
-		inner=''
-		check slowwait 20 gone "$src" port -- 'the namespace is not removed'
-		job_stop "$job"
-		setup_ns other
-		cleanup_ns "$other"
-		sleep 3
-		setup_ns inner
-		quiet "$inner"
-	done
-}
-
-sends()
-{
-	[ "$(stat "$1" ipsec tx_packets)" -gt 0 ]
-}
-
 # Devices come and go, in both namespaces, next to one that is at work.
 cycles_under_traffic()
 {
@@ -310,7 +251,6 @@ for kind in static external; do
 		subtest link_netns_deleted_under_traffic_${how}_$kind link_netns_deleted $how $kind
 		subtest device_netns_deleted_under_traffic_${how}_$kind device_netns_deleted $how $kind
 	done
-	subtest forwarding_netns_deleted_$kind forwarding_netns_deleted created $kind
 	subtest moved_under_traffic_$kind moved_under_traffic $kind
 	subtest cycles_under_traffic_$kind cycles_under_traffic $kind
 	subtest recreated_under_traffic_$kind recreated_under_traffic $kind
