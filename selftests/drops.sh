@@ -29,10 +29,11 @@ trace_stop()
 # another. Only drops in the driver's own code count.
 dropped_for()
 {
-	local module=xfrm_interface reasons
+	local place="[^ ]* \\[$driver_name\\]" reasons
 
-	[ "$DRIVER" = c ] || module=xfrm_interface_rust
-	reasons=$(sed -n "s/.*location=[^ ]* \[$module\] .*reason: //p" "$trace/trace" | sort | uniq -c |
+	# What is built in is known by its symbols, which in Rust begin with the crate.
+	! driver_built_in || place="[^ ]*$driver_name[^ ]*"
+	reasons=$(sed -n "s/.*location=$place .*reason: //p" "$trace/trace" | sort | uniq -c |
 		awk '{ print $1, $2 }')
 	expect 'drops by the driver' "$reasons" "3 $1"
 }

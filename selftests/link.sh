@@ -119,7 +119,7 @@ module_aliases()
 {
 	local file=$MODULE aliases
 
-	[ "$DRIVER" = rust ] || file=xfrm_interface
+	[ "$DRIVER" = rust ] && ! driver_built_in || file=$driver_name
 	aliases=" $(modinfo -F alias "$file" | tr '\n' ' ')"
 	for alias in rtnl-link-xfrm netdev-xfrm0; do
 		[[ $aliases = *" $alias "* ]] || check_err 1 "no alias $alias"
