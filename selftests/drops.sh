@@ -32,7 +32,7 @@ dropped_for()
 	local place="[^ ]* \\[$driver_name\\]" reasons
 
 	# What is built in is known by its symbols, which in Rust begin with the crate.
-	! driver_built_in || place="[^ ]*$driver_name[^ ]*"
+	! driver_built_in || place="[^ ]*${driver_name}[^ ]*"
 	reasons=$(sed -n "s/.*location=$place .*reason: //p" "$trace/trace" | sort | uniq -c |
 		awk '{ print $1, $2 }')
 	expect 'drops by the driver' "$reasons" "3 $1"

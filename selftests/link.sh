@@ -119,7 +119,9 @@ module_aliases()
 {
 	local file=$MODULE aliases
 
-	[ "$DRIVER" = rust ] && ! driver_built_in || file=$driver_name
+	if [ "$DRIVER" = c ] || driver_built_in; then
+		file=$driver_name
+	fi
 	aliases=" $(modinfo -F alias "$file" | tr '\n' ' ')"
 	for alias in rtnl-link-xfrm netdev-xfrm0; do
 		[[ $aliases = *" $alias "* ]] || check_err 1 "no alias $alias"
