@@ -18,6 +18,7 @@ use crate::{
             Link, //
         },
         xfrm::{
+            EventsRegistration,
             Protocol,
             ProtocolRegistration,
             SessionRegistration, //
@@ -27,7 +28,8 @@ use crate::{
     xfrmi::{
         caches::{
             self,
-            CachesRegistration, //
+            CachesRegistration,
+            States, //
         },
         encap::Encap,
         link::Interface,
@@ -82,6 +84,8 @@ struct XfrmInterface {
     ah: ProtocolRegistration<Input>,
     #[pin]
     esp: ProtocolRegistration<Input>,
+    #[pin]
+    states: EventsRegistration<States>,
     caches: CachesRegistration,
     namespaces: rtnl::Namespaces<Interface>,
     _barrier: rcu::Barrier,
@@ -96,6 +100,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 _barrier: rcu::Barrier,
                 namespaces: Interface::KIND.get().register_namespaces()?,
                 caches: caches::register()?,
+                states <- EventsRegistration::new(),
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),

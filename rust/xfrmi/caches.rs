@@ -35,13 +35,21 @@ use crate::net::{
         Expire,
         Timer, //
     },
-    xfrm::Bundle, //
+    xfrm::{
+        Bundle,
+        StateEvents, //
+    }, //
 };
 
 use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
         rcu, //
     }, //
 };
@@ -97,15 +105,47 @@ impl Key for InfoKey {
     }
 }
 
+/// A bundle, as found when `states` was [`States::count()`].
+struct Found {
+    bundle: Bundle,
+    states: u32,
+}
+
+impl Found {
+    fn is_valid(&self, rcu: &rcu::Guard) -> bool {
+        self.states == States::count() && self.bundle.is_valid(rcu)
+    }
+}
+
+/// How often states were added. The states of a bundle do not tell whether one was added that the
+/// look-up would prefer, as for its own CPU.
+static STATES_ADDED: Atomic<u32> = Atomic::new(0);
+
+/// Counts the states that are added.
+pub(crate) struct States;
+
+impl States {
+    /// How many were added. Ask before the look-up of what is to be remembered.
+    pub(super) fn count() -> u32 {
+        STATES_ADDED.load(Acquire)
+    }
+}
+
+impl StateEvents for States {
+    fn added() {
+        STATES_ADDED.fetch_add(1, Release);
+    }
+}
+
 pub(crate) struct Caches {
-    bundles: Cache<BundleKey, Bundle>,
+    bundles: Cache<BundleKey, Found>,
     metadata: Cache<InfoKey, Metadata>,
 }
 
 impl Expire for Caches {
     fn expired(&self, timer: &Timer<Self>) {
         let rcu = rcu::read_lock();
-        let bundles_left = self.bundles.sweep(|bundle| bundle.is_valid(&rcu));
+        let bundles_left = self.bundles.sweep(|found| found.is_valid(&rcu));
         if self.metadata.sweep(|_| true) || bundles_left {
             timer.start(SWEEP_SECONDS);
         }
@@ -126,18 +166,24 @@ pub(crate) fn register() -> Result<CachesRegistration> {
 
 /// The bundle for packets with this key, if it is known and still right.
 pub(super) fn bundle(key: &BundleKey, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
-    CACHES.get(rcu)?.data().bundles.get(key, |bundle| {
-        if !bundle.is_valid(rcu) {
+    CACHES.get(rcu)?.data().bundles.get(key, |found| {
+        if !found.is_valid(rcu) {
             return None;
         }
-        bundle.stamp_policies();
-        Some(bundle.dst())
+        found.bundle.stamp_policies();
+        Some(found.bundle.dst())
     })
 }
 
-/// Remembers the bundle that was found for packets of a device, unless one of its namespaces is being
-/// removed: what belongs to that has been forgotten, or is just about to be.
-pub(super) fn remember(key: BundleKey, dst: &Dst, dev: &Device<Interface>, rcu: &rcu::Guard) {
+/// Remembers the bundle that was found for packets of a device when `states` were added. Not while
+/// one of its namespaces is removed: what belongs to that has been forgotten, or is just about to be.
+pub(super) fn remember(
+    key: BundleKey,
+    dst: &Dst,
+    states: u32,
+    dev: &Device<Interface>,
+    rcu: &rcu::Guard,
+) {
     let hold = |net| Interface::KIND.get().hold(net, rcu);
     let (Some(of_device), Some(of_link), Some(caches)) =
         (hold(dev.net(rcu)), hold(dev.link_net()), CACHES.get(rcu))
@@ -147,7 +193,7 @@ pub(super) fn remember(key: BundleKey, dst: &Dst, dev: &Device<Interface>, rcu: 
     let Some(bundle) = Bundle::new(dst, [of_device, of_link], rcu) else {
         return;
     };
-    if caches.data().bundles.put(key, bundle) {
+    if caches.data().bundles.put(key, Found { bundle, states }) {
         caches.start(SWEEP_SECONDS);
     }
 }
@@ -175,6 +221,6 @@ pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
 pub(super) fn forget(net: &Net) {
     let rcu = rcu::read_lock();
     if let Some(caches) = CACHES.get(&rcu) {
-        caches.data().bundles.forget(|bundle| bundle.refers_to(net));
+        caches.data().bundles.forget(|found| found.bundle.refers_to(net));
     }
 }

@@ -5,7 +5,8 @@
 use super::{
     caches::{
         self,
-        BundleKey, //
+        BundleKey,
+        States, //
     },
     link::{
         Interface,
@@ -110,6 +111,7 @@ fn find(
     // With the connection that is used, which a change of the device may just have made another one.
     let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info, dev.link_net()));
     flow.set_output_device(info.link);
+    let states = States::count();
 
     let bundle = bundle(dev, route, &flow, info.if_id).ok_or_else(|| {
         dev.count(Counter::TxCarrier);
@@ -127,7 +129,7 @@ fn find(
         tail,
     );
     if let Some(key) = key {
-        caches::remember(key, &bundle, dev, rcu);
+        caches::remember(key, &bundle, states, dev, rcu);
     }
     Ok(bundle)
 }

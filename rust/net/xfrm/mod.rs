@@ -5,6 +5,7 @@
 //! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
 
 mod bundle;
+mod events;
 mod input;
 mod policy;
 mod session;
@@ -13,6 +14,10 @@ mod tunnel;
 
 pub(crate) use self::{
     bundle::Bundle,
+    events::{
+        EventsRegistration,
+        StateEvents, //
+    },
     input::{
         Handler,
         IcmpError,
