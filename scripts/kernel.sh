@@ -129,9 +129,9 @@ build_stock() {
 }
 
 # configure_inside FRAGMENT...: makes the configuration that of the fragments, of which a later one
-# overrides earlier ones, and nothing else; and sets "make".
+# overrides earlier ones, and nothing else; and sets "make", with the arguments in "extra".
 configure_inside() {
-	make=(make -C /kernel/source O=/kernel/tree LLVM=-19 -j"$(nproc)")
+	make=(make -C /kernel/source O=/kernel/tree LLVM=-19 -j"$(nproc)" "${extra[@]}")
 	mountpoint -q /kernel/tree || mount --bind /cache/tree /kernel/tree
 	cat "$@" | sed 's/^# \(CONFIG_[A-Z0-9_]*\) is not set$/\1=n/' | grep '^CONFIG' | tac |
 		awk -F= '!seen[$1]++' | sed 's/^\(.*\)=n$/# \1 is not set/' >/tmp/fragments
@@ -164,18 +164,26 @@ tidy_inside() {
 	rm -f /kernel/tree/vmlinux.unstripped /kernel/tree/arch/x86/boot/compressed/vmlinux*
 }
 
+# KASAN looks at accesses to memory by what the driver works with. In what starts processes, maps their
+# memory and reads their files it would cost most and find nothing of ours.
+sanitized() {
+	extra=('KASAN_SANITIZE=$(if $(filter net net/% drivers/net drivers/net/% crypto rust kernel/bpf,$(obj)),,n)'
+		KASAN_SANITIZE_{nlattr,rhashtable,refcount}.o=y)
+}
+
 build_debug() {
 	mkdir "$1/tree"
 	step "kernel $version with debugging: compiling (10 to 20 minutes)" \
 		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
-		"$(declare -f configure_inside compile_inside tidy_inside)
+		"$(declare -f sanitized configure_inside compile_inside tidy_inside)
+		sanitized
 		compile_inside lib /src/scripts/{lean,debug}.config
 		tidy_inside"
 }
 
 debug_key() {
 	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/debug.config" \
-		"$(declare -f build_source build_debug configure_inside compile_inside tidy_inside)"
+		"$(declare -f build_source sanitized build_debug configure_inside compile_inside tidy_inside)"
 }
 
 # What a driver in the tree is built upon, with all objects, so that a change of the driver does not

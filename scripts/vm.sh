@@ -8,17 +8,21 @@
 #       --kernel NAME                    as kernel.sh knows it; stock unless given
 #       --cpus N  --memory SIZE          2 and 1G unless given
 #       --timeout SECONDS                after which the machine is killed and the run fails; 1800
+#       --append "OPTIONS"               for the kernel's command line
 #       --results DIR                    a directory of the machine, writable inside at /results
 #       --emulator "OPTIONS"             for QEMU where there is no KVM, or with KVM=no in the environment
 #
 # Inside: the checkout at /src, the kernel's source at /kernel/source. What the command prints is
 # printed as it comes; the exit code is the command's. If the command does not come to its end
-# (panic, hang), the end of the console is shown.
+# (panic, hang), the end of the console is shown; a machine that shows no sign of life is not waited for.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 kernel=stock cpus=2 memory=1G limit=1800 results='' emulator='' shell=
+append='console=ttyS0 loglevel=5'
+# For how long a machine may show no sign of life, in seconds; it also has to boot within this time.
+silence=240
 
 # Whether a kernel boots under KVM here. An openable /dev/kvm does not show it: nested
 # virtualisation may abort or hang. So a kernel is booted without a root, far enough to panic.
@@ -50,6 +54,7 @@ while [ $# -gt 0 ]; do
 	--timeout) limit=$2; shift 2 ;;
 	--results) results=$2; shift 2 ;;
 	--emulator) emulator=$2; shift 2 ;;
+	--append) append+=" $2"; shift 2 ;;
 	--shell) shell=1; shift ;;
 	--) shift; break ;;
 	*) die "vm.sh: unknown option $1" ;;
@@ -68,7 +73,10 @@ mkdir -p "$results"
 binds+=(--bind "$work" /vm --bind "$results" /results)
 
 vng=(vng -r '/usr/lib/modules/$RELEASE/vmlinuz' --user root --cpus "$cpus" --memory "$memory"
-	--cwd /src --append console=ttyS0 --append loglevel=5 --qemu-opts=-serial --qemu-opts=file:/vm/console)
+	--cwd /src --qemu-opts=-serial --qemu-opts=file:/vm/console)
+for option in $append; do
+	vng+=(--append "$option")
+done
 if ! kvm_works; then
 	vng+=(--disable-kvm)
 	for option in $emulator; do
@@ -90,6 +98,7 @@ else
 		# The root file system is shared read-only, but for /results; the mount has to allow it.
 		printf 'mount -o remount,rw / && cd /src || exit\n'
 		printf 'export TERM=dumb\n'
+		[ -n "$emulator" ] || printf 'while :; do : >/results/.alive; sleep 10; done &\n'
 		for name in DRIVER TESTS V; do
 			[ -z "${!name-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
 		done
@@ -102,6 +111,7 @@ else
 	inside="${vng[*]} --exec 'bash /vm/command'"
 fi
 rm -f "$results/.exit"
+: >"$results/.alive"
 : >"$results/.output"
 
 # The sandbox does not change while the machine runs. Telling virtiofsd so saves the guest from asking
@@ -119,12 +129,25 @@ rc=0
 timeout -k 5 "$limit" "${run[@]}" </dev/null >"$work/errors" 2>&1 &
 machine=$!
 tail -n +1 -f -s 0.2 --pid="$machine" "$results/.output" &
+{
+	# The emulator may have been told of a clock that is slower.
+	until [ -z "$emulator" ] && [ $(($(date +%s) - $(stat -c %Y "$results/.alive"))) -gt "$silence" ]; do
+		sleep 10
+	done
+	touch "$work/silent"
+	# As if its time were over.
+	kill -ALRM "$machine"
+} >/dev/null 2>&1 &
+watchdog=$!
 wait "$machine" || rc=$?
+kill "$watchdog" 2>/dev/null || true
 wait
 if [ -s "$results/.exit" ]; then
 	exit "$(cat "$results/.exit")"
 fi
-if [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
+if [ -e "$work/silent" ]; then
+	printf '\nerror: the virtual machine has been silent for %d seconds\n' "$silence" >&2
+elif [ "$rc" -eq 124 ] || [ "$rc" -eq 137 ]; then
 	printf '\nerror: the virtual machine did not finish within %d seconds\n' "$limit" >&2
 else
 	printf '\nerror: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
