@@ -27,22 +27,6 @@ struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
 	return dst_dev_rcu(dst);
 }
 
-/*
- * Takes over the packet and the reference to dst, under RCU. Returns 0 if the packet was sent or
- * will be: congestion is not an error.
- */
-int net_helper_dst_output(struct net *net, struct sk_buff *skb, struct dst_entry *dst)
-{
-	int err;
-
-	skb_dst_drop(skb);
-	skb_dst_set(skb, dst);
-	skb->dev = dst_dev_rcu(dst);
-	err = dst_output(net, skb_to_full_sk(skb), skb);
-
-	return net_xmit_eval(err);
-}
-
 void net_helper_dst_link_failure(struct sk_buff *skb)
 {
 	dst_link_failure(skb);

@@ -20,7 +20,6 @@ void net_helper_dst_hold(struct dst_entry *dst);
 bool net_helper_dst_check(struct dst_entry *dst);
 u32 net_helper_dst_mtu(const struct dst_entry *dst);
 struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst);
-int net_helper_dst_output(struct net *net, struct sk_buff *skb, struct dst_entry *dst);
 void net_helper_dst_link_failure(struct sk_buff *skb);
 void net_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu);
 void net_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
@@ -55,8 +54,6 @@ void net_helper_eth_hw_addr_inherit(struct net_device *to, struct net_device *fr
 void net_helper_eth_hw_addr_random(struct net_device *dev);
 void net_helper_eth_broadcast_addr(struct net_device *dev);
 int net_helper_l3mdev_master_ifindex_rcu(struct net_device *dev);
-void net_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len);
-void net_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len);
 void net_helper_dev_stats_inc_rx_errors(struct net_device *dev);
 void net_helper_dev_stats_inc_rx_dropped(struct net_device *dev);
 void net_helper_dev_stats_inc_tx_errors(struct net_device *dev);
@@ -90,8 +87,6 @@ void net_helper_nl_set_err_attr_miss(struct netlink_ext_ack *extack, const char 
 /* skbuff.c */
 int net_helper_pskb_inet_may_pull(struct sk_buff *skb);
 unsigned int net_helper_skb_headlen(const struct sk_buff *skb);
-void net_helper_skb_scrub(struct sk_buff *skb);
-void net_helper_skb_scrub_xnet(struct sk_buff *skb);
 struct sec_path *net_helper_skb_sec_path(const struct sk_buff *skb);
 int net_helper_inet_sdif(const struct sk_buff *skb);
 int net_helper_inet6_sdif(const struct sk_buff *skb);
@@ -103,6 +98,12 @@ u8 net_helper_ip6cb_nexthdr(const struct sk_buff *skb);
 /* timer.c */
 void net_helper_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *));
 void net_helper_mod_timer_seconds(struct timer_list *timer, unsigned int seconds);
+
+/* tunnel.c */
+int net_helper_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff *skb,
+			   struct dst_entry *dst);
+void net_helper_tunnel_rcv(struct net_device *dev, const struct net *net, struct sk_buff *skb,
+			   struct dst_entry *metadata);
 
 /* xfrm.c */
 struct net *net_helper_xs_net(struct xfrm_state *x);

@@ -46,16 +46,6 @@ int net_helper_l3mdev_master_ifindex_rcu(struct net_device *dev)
 	return l3mdev_master_ifindex_rcu(dev);
 }
 
-void net_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
-{
-	dev_sw_netstats_rx_add(dev, len);
-}
-
-void net_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int len)
-{
-	dev_sw_netstats_tx_add(dev, 1, len);
-}
-
 #define NET_HELPER_DEV_STATS_INC(field)						\
 	void net_helper_dev_stats_inc_##field(struct net_device *dev)		\
 	{									\

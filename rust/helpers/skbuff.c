@@ -20,27 +20,6 @@ unsigned int net_helper_skb_headlen(const struct sk_buff *skb)
 	return skb_headlen(skb);
 }
 
-/* What no packet takes along from one side of a tunnel device to the other. */
-void net_helper_skb_scrub(struct sk_buff *skb)
-{
-	skb_clear_tstamp(skb);
-	skb->pkt_type = PACKET_HOST;
-	skb->skb_iif = 0;
-	skb->ignore_df = 0;
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
-	nf_reset_trace(skb);
-}
-
-/* What no packet takes along into another network namespace, besides. */
-void net_helper_skb_scrub_xnet(struct sk_buff *skb)
-{
-	ipvs_reset(skb);
-	secpath_reset(skb);
-	skb_orphan(skb);
-	skb->mark = 0;
-}
-
 struct sec_path *net_helper_skb_sec_path(const struct sk_buff *skb)
 {
 	return skb_sec_path(skb);

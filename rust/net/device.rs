@@ -7,6 +7,10 @@
 use crate::{
     bindings,
     net::{
+        dst::{
+            Dst,
+            Metadata, //
+        },
         namespace::Net,
         rcu::with_softirqs_disabled,
         rtnl::{
@@ -14,7 +18,10 @@ use crate::{
             Private,
             Rtnl, //
         },
-        skb::SkBuff, //
+        skb::{
+            SkBuff,
+            Skb, //
+        }, //
     }, //
 };
 
@@ -30,7 +37,10 @@ use core::{
 use kernel::{
     prelude::*,
     sync::{
-        aref::AlwaysRefCounted,
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
         rcu, //
     },
     types::Opaque, //
@@ -219,18 +229,32 @@ impl<T: Link> Device<T> {
         unsafe { self.private().link_net() }
     }
 
-    /// Counts a packet that was received, of `len` bytes. Softirqs have to be disabled, as they are
-    /// wherever packets are received.
-    pub(crate) fn count_rx(&self, len: u32) {
-        // SAFETY: Registered devices have per-CPU statistics (`Kind::setup`).
-        unsafe { bindings::net_helper_dev_sw_netstats_rx_add(self.as_raw(), len) };
+    /// Sends a packet that was handed to the device on, from the link namespace through `dst`: without
+    /// what it must not take along from one side of a tunnel device to the other (time stamps, its route,
+    /// connection tracking), nor into another namespace (its socket, mark, and the states it came through).
+    /// Returns whether it was sent, as far as is known: what waits in a queue is. Then it is counted.
+    ///
+    /// Softirqs have to be disabled, as they are wherever packets are sent.
+    pub(crate) fn send(&self, skb: SkBuff, dst: ARef<Dst>, _rcu: &rcu::Guard) -> bool {
+        let net = self.link_net().as_raw();
+        let dst = Dst::into_raw(dst);
+        // What is not zero is an error number, or a verdict of a queue (`NET_XMIT_DROP`), which is none.
+        //
+        // SAFETY: The packet and the dst are handed over, the namespace is live, and RCU is held.
+        // Registered devices have per-CPU statistics (`Kind::setup`).
+        unsafe { bindings::net_helper_tunnel_xmit(self.as_raw(), net, skb.into_raw(), dst) == 0 }
     }
 
-    /// Counts a packet that was sent, of `len` bytes. Softirqs have to be disabled, as they are
-    /// wherever packets are sent.
-    pub(crate) fn count_tx(&self, len: u32) {
-        // SAFETY: Registered devices have per-CPU statistics (`Kind::setup`).
-        unsafe { bindings::net_helper_dev_sw_netstats_tx_add(self.as_raw(), len) };
+    /// Receives a packet from the link namespace: without what it must not take along, as in
+    /// [`Self::send`], and with `metadata` if there are any. It is counted.
+    ///
+    /// Softirqs have to be disabled, as they are wherever packets are received.
+    pub(crate) fn receive(&self, skb: &mut Skb, metadata: Option<Metadata>) {
+        let net = self.link_net().as_raw();
+        let metadata = metadata.map_or(core::ptr::null_mut(), Metadata::into_raw);
+        // SAFETY: The packet is valid and borrowed exclusively, the namespace is live, and the reference
+        // to the metadata is handed over. Registered devices have per-CPU statistics (`Kind::setup`).
+        unsafe { bindings::net_helper_tunnel_rcv(self.as_raw(), net, skb.as_raw(), metadata) };
     }
 
     /// Adds one to an error counter.

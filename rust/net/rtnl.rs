@@ -444,7 +444,7 @@ impl<T: Link> Kind<T> {
         unsafe {
             (*dev).netdev_ops = T::KIND.get().netdev_ops();
             (*dev).needs_free_netdev = true;
-            // What `Device::count_rx` and `dev_get_tstats64()` take for granted.
+            // What `Device::send`, `Device::receive` and `dev_get_tstats64()` take for granted.
             (*dev).set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         }
         // SAFETY: As above.

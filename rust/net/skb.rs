@@ -10,10 +10,8 @@ use crate::{
         device::NetDevice,
         dst::{
             Attached,
-            Dst,
-            Metadata, //
+            Dst, //
         },
-        namespace::Net,
         xfrm::State,
         Family, //
     }, //
@@ -122,16 +120,6 @@ impl SkBuff {
     /// Frees the packet, for `reason`.
     pub(crate) fn free(self, reason: DropReason) {
         ManuallyDrop::new(self).consume(reason);
-    }
-
-    /// Sends the packet through `dst`, from `net`. Returns whether it was sent, as far as is known:
-    /// what waits in a queue is.
-    pub(crate) fn output(self, dst: ARef<Dst>, net: &Net, _rcu: &rcu::Guard) -> bool {
-        let dst = Dst::into_raw(dst);
-        // What is not zero is an error number, or a verdict of a queue (`NET_XMIT_DROP`), which is none.
-        //
-        // SAFETY: The packet and the dst are handed over; the namespace is live, and RCU is held.
-        unsafe { bindings::net_helper_dst_output(net.as_raw(), self.into_raw(), dst) == 0 }
     }
 }
 
@@ -325,18 +313,6 @@ impl Skb {
         }
     }
 
-    /// Removes what a packet must not take from one side of a tunnel device to the other: time
-    /// stamps, its route, connection tracking. With `new_net` also what it must not take into
-    /// another namespace: its socket, mark, and the states it came through.
-    pub(crate) fn scrub(&mut self, new_net: bool) {
-        // SAFETY: The packet is valid and borrowed exclusively.
-        unsafe { bindings::net_helper_skb_scrub(self.as_raw()) };
-        if new_net {
-            // SAFETY: As above.
-            unsafe { bindings::net_helper_skb_scrub_xnet(self.as_raw()) };
-        }
-    }
-
     fn refdst(&self) -> c_ulong {
         // SAFETY: Packets outside of TCP's lists have this member of the union.
         unsafe { self.fields().__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
@@ -365,12 +341,6 @@ impl Skb {
     pub(crate) fn attach(&mut self, route: ARef<Dst>) {
         // SAFETY: The reference is ours.
         unsafe { self.attach_raw(Dst::into_raw(route)) };
-    }
-
-    /// Attaches `metadata` instead of what was attached.
-    pub(crate) fn attach_metadata(&mut self, metadata: Metadata) {
-        // SAFETY: The reference is ours.
-        unsafe { self.attach_raw(metadata.into_raw()) };
     }
 
     /// # Safety

@@ -104,8 +104,7 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let link = arrival.link(skb, rcu);
     skb.set_device(dev, rcu);
 
-    let new_net = !dev.link_net().is(dev.net(rcu));
-    if new_net {
+    if !dev.link_net().is(dev.net(rcu)) {
         // The states stay behind in the link namespace, so this is where they have to satisfy a
         // policy.
         let state = skb.states().last().ok_or(EINVAL)?;
@@ -114,13 +113,14 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
             return Err(EPERM);
         }
     }
-    skb.scrub(new_net);
     // In transport mode there is no packet inside that could be routed by its connection, and the
     // stack takes what is attached for a route.
-    if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
+    let metadata = if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
         let if_id = arrival.if_id;
-        skb.attach_metadata(caches::metadata(XfrmInfo { if_id, link }, rcu)?);
-    }
-    dev.count_rx(skb.len());
+        Some(caches::metadata(XfrmInfo { if_id, link }, rcu)?)
+    } else {
+        None
+    };
+    dev.receive(skb, metadata);
     Ok(())
 }

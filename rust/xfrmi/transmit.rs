@@ -212,12 +212,8 @@ fn check_size(skb: &mut SkBuff, family: Family, bundle: &Dst) -> Result<(), Drop
 }
 
 /// Sends the packet through its bundle.
-fn send(dev: &Device<Interface>, mut skb: SkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
-    let len = skb.len();
-    skb.scrub(!dev.link_net().is(dev.net(rcu)));
-    if skb.output(bundle, dev.link_net(), rcu) {
-        dev.count_tx(len);
-    } else {
+fn send(dev: &Device<Interface>, skb: SkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
+    if !dev.send(skb, bundle, rcu) {
         dev.count(Counter::TxErrors);
         dev.count(Counter::TxAborted);
     }
