@@ -2,6 +2,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <net/checksum.h>
 #include <net/dst.h>
 #include <net/ip.h>
 #include <net/sock.h>
@@ -31,6 +32,27 @@ static __always_inline void scrub(struct sk_buff *skb, bool new_net)
 }
 
 /*
+ * Makes the checksum that a packet lacks, if it can be done on the spot. That is what IPsec calls
+ * skb_checksum_help() for, here for packets that lie in one piece; others are left to that.
+ */
+static void sum(struct sk_buff *skb)
+{
+	unsigned int start = skb_checksum_start_offset(skb);
+	unsigned int at = start + skb->csum_offset;
+
+	if (skb_is_nonlinear(skb) || skb_is_gso(skb) || skb_csum_is_sctp(skb) ||
+	    start >= skb->len || at + sizeof(__sum16) > skb->len)
+		return;
+	if (skb_cloned(skb) && !skb_clone_writable(skb, at + sizeof(__sum16)))
+		return;
+	if (skb->protocol == htons(ETH_P_IP) && ip_check_csum_start(skb))
+		return;
+	*(__sum16 *)(skb->data + at) =
+		csum_fold(csum_partial(skb->data + start, skb->len - start, 0)) ?: CSUM_MANGLED_0;
+	skb->ip_summed = CHECKSUM_NONE;
+}
+
+/*
  * Sends a packet of the device on, from "net" through dst, and counts it. Takes over the packet and
  * the reference to dst; under RCU, with softirqs disabled. Returns 0 if the packet was sent or will
  * be: congestion is not an error.
@@ -41,6 +63,10 @@ int net_helper_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_bu
 	unsigned int len = skb->len;
 	int err;
 
+	/* Unless a device encrypts, which may make the checksum, too. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && dst_xfrm(dst) &&
+	    !READ_ONCE(dst_xfrm(dst)->xso.dev))
+		sum(skb);
 	scrub(skb, !net_eq(net, dev_net(dev)));
 	skb_dst_set(skb, dst);
 	skb->dev = dst_dev_rcu(dst);
