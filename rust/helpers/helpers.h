@@ -92,6 +92,7 @@ int net_helper_inet_sdif(const struct sk_buff *skb);
 int net_helper_inet6_sdif(const struct sk_buff *skb);
 u32 net_helper_skb_mark(const struct sk_buff *skb);
 u32 net_helper_skb_secid(struct sk_buff *skb);
+bool net_helper_flows_have_labels(void);
 u8 net_helper_ip_protocol(const struct sk_buff *skb);
 u8 net_helper_ip6cb_nexthdr(const struct sk_buff *skb);
 

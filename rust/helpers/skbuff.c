@@ -49,6 +49,21 @@ u32 net_helper_skb_secid(struct sk_buff *skb)
 	return flow.flowic_secid;
 }
 
+/*
+ * Whether a security module labels policies and flows, so that a policy may be for some labels
+ * only. Such a module refuses a label of a kind that nobody knows; without one, nobody does.
+ */
+bool net_helper_flows_have_labels(void)
+{
+	struct xfrm_user_sec_ctx unknown = {};
+	struct xfrm_sec_ctx *label = NULL;
+	int err = security_xfrm_policy_alloc(&label, &unknown, GFP_KERNEL);
+
+	security_xfrm_policy_free(label);
+
+	return err || label;
+}
+
 u8 net_helper_ip_protocol(const struct sk_buff *skb)
 {
 	return ip_hdr(skb)->protocol;

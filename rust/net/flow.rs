@@ -15,12 +15,28 @@ use crate::{
     }, //
 };
 
-use core::mem::MaybeUninit;
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    }, //
+};
 
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
+
+/// Whether a security module labels flows. It does so from the boot on or never.
+static LABELS: AtomicBool = AtomicBool::new(true);
+
+/// Finds out what keys of flows have to be made of. To be called before there are packets.
+pub(crate) fn init() {
+    // SAFETY: In process context.
+    let labels = unsafe { bindings::net_helper_flows_have_labels() };
+    LABELS.store(labels, Ordering::Relaxed);
+}
 
 /// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]).
 ///
@@ -55,7 +71,13 @@ impl FlowKey {
             | u64::from(family.as_raw()) << 16
             | u64::from(protocol) << 8
             | u64::from(tos);
-        let labels = u64::from(skb.mark()) << 32 | u64::from(skb.secid());
+        // Asking costs even where there is nobody to be asked.
+        let label = if LABELS.load(Ordering::Relaxed) {
+            skb.secid()
+        } else {
+            0
+        };
+        let labels = u64::from(skb.mark()) << 32 | u64::from(label);
         Some(Self([a, b, c, d, header, labels]))
     }
 

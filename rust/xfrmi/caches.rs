@@ -24,7 +24,10 @@ use crate::net::{
         Metadata,
         XfrmInfo, //
     },
-    flow::FlowKey,
+    flow::{
+        self,
+        FlowKey, //
+    },
     global::{
         Global,
         Registration, //
@@ -157,6 +160,7 @@ pub(crate) type CachesRegistration = Registration<Timer<Caches>>;
 
 /// Makes the caches.
 pub(crate) fn register() -> Result<CachesRegistration> {
+    flow::init();
     let caches = Caches {
         bundles: Cache::new(net::random_u64())?,
         metadata: Cache::new(net::random_u64())?,
