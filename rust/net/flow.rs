@@ -43,15 +43,23 @@ pub(crate) fn init() {
 /// The key is made from the header alone, and only for packets for which that is simple: TCP, UDP
 /// and ICMP without options, extension headers and fragments.
 #[derive(Clone, Copy)]
-pub(crate) struct FlowKey([u64; FlowKey::WORDS]);
+pub(crate) struct FlowKey {
+    /// Family, protocol, TOS and ports; mark and label; the first addresses.
+    words: [u64; FlowKey::WORDS],
+    /// The rest of the addresses of IPv6.
+    more: Option<[u64; FlowKey::MORE]>,
+}
 
 impl FlowKey {
-    /// The number of words of a key.
-    pub(crate) const WORDS: usize = 6;
+    /// The number of words that every key has.
+    pub(crate) const WORDS: usize = 3;
+    /// The number of words that some keys have besides.
+    pub(crate) const MORE: usize = 3;
 
     /// The key of a packet, if it is a simple one: then its network header is contiguous, too.
+    #[inline]
     pub(crate) fn of(skb: &Skb, family: Family) -> Option<Self> {
-        let (addresses, protocol, tos, ports) = match family {
+        let (addresses, more, protocol, tos, ports) = match family {
             Family::Inet => Self::inet(skb)?,
             Family::Inet6 => Self::inet6(skb)?,
         };
@@ -66,7 +74,6 @@ impl FlowKey {
             }
             _ => return None,
         };
-        let [a, b, c, d] = addresses;
         let header = u64::from(ports) << 32
             | u64::from(family.as_raw()) << 16
             | u64::from(protocol) << 8
@@ -78,11 +85,15 @@ impl FlowKey {
             0
         };
         let labels = u64::from(skb.mark()) << 32 | u64::from(label);
-        Some(Self([a, b, c, d, header, labels]))
+        Some(Self {
+            words: [header, labels, addresses],
+            more,
+        })
     }
 
     /// Addresses, protocol, TOS, and what follows the header, of an IPv4 packet.
-    fn inet(skb: &Skb) -> Option<([u64; 4], u8, u8, [u8; 4])> {
+    #[inline]
+    fn inet(skb: &Skb) -> Option<Parts> {
         // Version 4, five words of header; the bits of the offset and "more fragments".
         const FIRST: u8 = 0x45;
         const FRAGMENT: u16 = 0x3fff;
@@ -97,26 +108,32 @@ impl FlowKey {
             return None;
         }
         let addresses = u64::from_ne_bytes([s0, s1, s2, s3, d0, d1, d2, d3]);
-        Some(([addresses, 0, 0, 0], protocol, tos, ports))
+        Some((addresses, None, protocol, tos, ports))
     }
 
     /// The same of an IPv6 packet. The traffic class is no part of its flow.
-    fn inet6(skb: &Skb) -> Option<([u64; 4], u8, u8, [u8; 4])> {
+    #[inline]
+    fn inet6(skb: &Skb) -> Option<Parts> {
         let header: [u8; 44] = skb.network_header()?;
         let (fixed, rest) = header.split_first_chunk::<8>()?;
-        let (addresses, ports) = rest.split_first_chunk::<32>()?;
-        let mut words = [0; 4];
-        for (word, bytes) in words.iter_mut().zip(addresses.chunks_exact(8)) {
+        let (first, rest) = rest.split_first_chunk::<8>()?;
+        let (addresses, ports) = rest.split_first_chunk::<24>()?;
+        let mut more = [0; 3];
+        for (word, bytes) in more.iter_mut().zip(addresses.chunks_exact(8)) {
             *word = u64::from_ne_bytes(bytes.try_into().ok()?);
         }
-        Some((words, fixed[6], 0, ports.try_into().ok()?))
+        let first = u64::from_ne_bytes(*first);
+        Some((first, Some(more), fixed[6], 0, ports.try_into().ok()?))
     }
 
-    /// The words, all of which tell keys apart.
-    pub(crate) fn words(&self) -> [u64; FlowKey::WORDS] {
-        self.0
+    /// The words, all of which tell keys apart. Keys with equal first words have equally many.
+    pub(crate) fn words(&self) -> ([u64; FlowKey::WORDS], Option<[u64; FlowKey::MORE]>) {
+        (self.words, self.more)
     }
 }
+
+/// The first and other words of the addresses, protocol, TOS, and what follows the header.
+type Parts = (u64, Option<[u64; FlowKey::MORE]>, u8, u8, [u8; 4]);
 
 /// The key of a flow, in the format of one address family.
 pub(crate) struct Flow {

@@ -39,10 +39,19 @@ struct Entry<K, V> {
     used: bool,
 }
 
-/// A key, made of words.
+/// What values are known by.
 pub(super) trait Key: Copy + PartialEq + Send {
-    /// The words, all of which tell keys apart.
-    fn words(&self) -> &[u64];
+    /// A hash that cannot be told without knowing `seed`; see [`mix`].
+    fn hash(&self, seed: u64) -> u64;
+}
+
+/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which count.
+/// Who does not know the seed knows neither factor.
+#[inline]
+pub(super) fn mix(hash: u64, a: u64, b: u64) -> u64 {
+    let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
+    // CAST: The halves are wanted.
+    product as u64 ^ (product >> 64) as u64
 }
 
 struct Table<K, V> {
@@ -150,14 +159,9 @@ impl<K: Key, V: Send> Cache<K, V> {
         })
     }
 
-    /// The set of a key. The multiplications spread each word over the upper half.
     fn set(&self, key: &K) -> usize {
-        let mut hash = self.seed;
-        for word in key.words() {
-            hash = (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        // CAST: What is left of the shift is small.
-        (hash >> 40) as usize % SETS
+        // CAST: The lower half is enough.
+        key.hash(self.seed) as usize % SETS
     }
 
     /// What `take` makes of what is known for `key` on this CPU. Softirqs have to be disabled.

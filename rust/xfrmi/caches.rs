@@ -10,6 +10,7 @@
 
 use super::{
     cache::{
+        mix,
         Cache,
         Key, //
     },
@@ -64,47 +65,62 @@ static CACHES: Global<Timer<Caches>> = Global::new();
 
 /// What a bundle is known by.
 #[derive(Clone, Copy)]
-pub(super) struct BundleKey([u64; BundleKey::WORDS]);
+pub(super) struct BundleKey {
+    words: [u64; FlowKey::WORDS + 3],
+    more: Option<[u64; FlowKey::MORE]>,
+}
 
 impl BundleKey {
-    const WORDS: usize = FlowKey::WORDS + 3;
-
     /// The key for packets of `flow` on the route `route` that belong to the connection `info` of the
     /// namespace `net`. Packets with the same route may be redirected to devices of several.
     pub(super) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo, net: &Net) -> Self {
-        let [a, b, c, d, e, f] = flow.words();
-        let InfoKey([info]) = InfoKey::new(info);
-        Self([route.id(), net.id(), a, b, c, d, e, f, info])
+        let ([a, b, c], more) = flow.words();
+        let InfoKey(info) = InfoKey::new(info);
+        Self {
+            words: [route.id(), info, a, b, c, net.id()],
+            more,
+        }
     }
 }
 
 impl Key for BundleKey {
-    fn words(&self) -> &[u64] {
-        &self.0
+    fn hash(&self, seed: u64) -> u64 {
+        let [a, b, c, d, e, f] = self.words;
+        let hash = mix(mix(mix(seed, a, b), c, d), e, f);
+        match self.more {
+            Some([a, b, c]) => mix(mix(hash, a, b), c, 0),
+            None => hash,
+        }
     }
 }
 
 impl PartialEq for BundleKey {
     fn eq(&self, other: &Self) -> bool {
-        // Not as an array: that would call memcmp().
-        core::iter::zip(&self.0, &other.0).all(|(a, b)| a == b)
+        // Not as arrays: that would call memcmp().
+        let equal = |a: &[u64], b: &[u64]| core::iter::zip(a, b).all(|(a, b)| a == b);
+        equal(&self.words, &other.words)
+            && match (&self.more, &other.more) {
+                (None, None) => true,
+                (Some(a), Some(b)) => equal(a, b),
+                _ => false,
+            }
     }
 }
 
 /// What metadata is known by: all that it says.
 #[derive(Clone, Copy, PartialEq)]
-struct InfoKey([u64; 1]);
+struct InfoKey(u64);
 
 impl InfoKey {
     fn new(info: XfrmInfo) -> Self {
         // CAST: Indices of devices are not negative.
-        Self([u64::from(info.if_id) << 32 | u64::from(info.link as u32)])
+        Self(u64::from(info.if_id) << 32 | u64::from(info.link as u32))
     }
 }
 
 impl Key for InfoKey {
-    fn words(&self) -> &[u64] {
-        &self.0
+    fn hash(&self, seed: u64) -> u64 {
+        mix(seed, self.0, 0)
     }
 }
 
