@@ -11,12 +11,6 @@ void net_helper_dst_hold(struct dst_entry *dst)
 	dst_hold(dst);
 }
 
-/* For dsts without a cookie: IPv4 routes, and bundles. */
-bool net_helper_dst_check(struct dst_entry *dst)
-{
-	return dst_check(dst, 0);
-}
-
 u32 net_helper_dst_mtu(const struct dst_entry *dst)
 {
 	return dst_mtu(dst);

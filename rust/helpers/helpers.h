@@ -17,7 +17,6 @@
 
 /* dst.c */
 void net_helper_dst_hold(struct dst_entry *dst);
-bool net_helper_dst_check(struct dst_entry *dst);
 u32 net_helper_dst_mtu(const struct dst_entry *dst);
 struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst);
 void net_helper_dst_link_failure(struct sk_buff *skb);

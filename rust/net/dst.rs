@@ -134,8 +134,29 @@ impl Dst {
 
     /// The largest packet that can be sent, in bytes.
     pub(crate) fn mtu(&self) -> u32 {
+        if let Some(mtu) = self.mtu_of_bundle() {
+            return mtu;
+        }
         // SAFETY: The dst is live.
         unsafe { bindings::net_helper_dst_mtu(self.as_raw()) }
+    }
+
+    /// The same if this is a bundle that has a value of its own, as those have that were checked:
+    /// bundles return that before they ask the route.
+    fn mtu_of_bundle(&self) -> Option<u32> {
+        // CAST: Both are small numbers.
+        const FLAGS: c_ulong = bindings::DST_METRICS_FLAGS as c_ulong;
+        // CAST: As above.
+        const MTU: usize = bindings::RTAX_MTU as usize - 1;
+
+        self.state()?;
+        // CAST: Apart from the flags, the field is a pointer.
+        // SAFETY: The dst is live, and there are metrics of so many numbers as long as it is.
+        let mtu = unsafe {
+            let metrics = ((*self.as_raw())._metrics & !FLAGS) as *const u32;
+            metrics.add(MTU).read_volatile()
+        };
+        (mtu != 0).then_some(mtu)
     }
 
     /// The first state that packets go through, if this is a bundle.

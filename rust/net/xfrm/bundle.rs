@@ -108,8 +108,15 @@ impl Bundle {
     /// Whether the look-up would find the same bundle again: its policies, states and routes are
     /// what they were, and its MTU is up to date.
     pub(crate) fn is_valid(&self, _rcu: &rcu::Guard) -> bool {
+        let dst = self.dst.as_raw();
+        // As dst_check() does with what asks to be checked always, as bundles do.
+        //
+        // SAFETY: The dst is live, and its operations are static.
+        let Some(check) = (unsafe { (*(*dst).ops).check }) else {
+            return false;
+        };
         // SAFETY: The dst is live, and RCU is held. A bundle has no cookie of its own.
-        let valid = unsafe { bindings::net_helper_dst_check(self.dst.as_raw()) };
+        let valid = !unsafe { check(dst, 0) }.is_null();
         let dying = self.state().map(State::dying);
         valid && dying == Some(self.dying)
     }
