@@ -29,6 +29,9 @@
 
 #include "../helpers/helpers.h"
 
+/* The member of a union without a name, of which bindgen counts as many as are configured. */
+const size_t NET_HELPER_SKB_MARK = offsetof(struct sk_buff, mark);
+
 /* Macros that bindgen cannot evaluate. */
 const netdev_features_t NET_HELPER_NETIF_F_SG = NETIF_F_SG;
 const netdev_features_t NET_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;

@@ -86,10 +86,8 @@ void net_helper_nl_set_err_attr_miss(struct netlink_ext_ack *extack, const char 
 /* skbuff.c */
 int net_helper_pskb_inet_may_pull(struct sk_buff *skb);
 unsigned int net_helper_skb_headlen(const struct sk_buff *skb);
-struct sec_path *net_helper_skb_sec_path(const struct sk_buff *skb);
 int net_helper_inet_sdif(const struct sk_buff *skb);
 int net_helper_inet6_sdif(const struct sk_buff *skb);
-u32 net_helper_skb_mark(const struct sk_buff *skb);
 u32 net_helper_skb_secid(struct sk_buff *skb);
 bool net_helper_flows_have_labels(void);
 u8 net_helper_ip_protocol(const struct sk_buff *skb);
@@ -106,7 +104,6 @@ void net_helper_tunnel_rcv(struct net_device *dev, const struct net *net, struct
 			   struct dst_entry *metadata);
 
 /* xfrm.c */
-struct net *net_helper_xs_net(struct xfrm_state *x);
 void net_helper_xfrm_state_put(struct xfrm_state *x);
 bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family);
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb);

@@ -20,11 +20,6 @@ unsigned int net_helper_skb_headlen(const struct sk_buff *skb)
 	return skb_headlen(skb);
 }
 
-struct sec_path *net_helper_skb_sec_path(const struct sk_buff *skb)
-{
-	return skb_sec_path(skb);
-}
-
 int net_helper_inet_sdif(const struct sk_buff *skb)
 {
 	return inet_sdif(skb);
@@ -33,11 +28,6 @@ int net_helper_inet_sdif(const struct sk_buff *skb)
 int net_helper_inet6_sdif(const struct sk_buff *skb)
 {
 	return inet6_sdif(skb);
-}
-
-u32 net_helper_skb_mark(const struct sk_buff *skb)
-{
-	return skb->mark;
 }
 
 /* What a security module calls the flow of the packet. */

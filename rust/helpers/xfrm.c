@@ -4,11 +4,6 @@
 
 #include "helpers.h"
 
-struct net *net_helper_xs_net(struct xfrm_state *x)
-{
-	return xs_net(x);
-}
-
 void net_helper_xfrm_state_put(struct xfrm_state *x)
 {
 	xfrm_state_put(x);

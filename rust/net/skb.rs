@@ -369,27 +369,36 @@ impl Skb {
         }
     }
 
+    fn sec_path(&self) -> Option<&bindings::sec_path> {
+        // CAST: There are few kinds of extensions.
+        const ID: usize = bindings::skb_ext_id_SKB_EXT_SEC_PATH as usize;
+
+        let skb = self.fields();
+        if usize::from(skb.active_extensions) & (1 << ID) == 0 {
+            return None;
+        }
+        // SAFETY: The packet has extensions, this one among them, which lies at its offset in units of 8
+        // bytes. It belongs to the packet.
+        unsafe {
+            let offset = usize::from((*skb.extensions).offset[ID]) * 8;
+            Some(&*skb.extensions.byte_add(offset).cast())
+        }
+    }
+
     /// The IPsec states that the packet came through, the last one last.
     pub(crate) fn states(&self) -> &[&State] {
-        // SAFETY: The packet is valid.
-        let path = unsafe { bindings::net_helper_skb_sec_path(self.as_raw()) };
-        if path.is_null() {
+        let Some(path) = self.sec_path() else {
             return &[];
-        }
-        // SAFETY: The path belongs to the packet, which holds references to its states; `State` has
-        // the layout of `struct xfrm_state`. A path never holds more states than it has room for.
-        unsafe {
-            let path = &*path;
-            core::slice::from_raw_parts(path.xvec.as_ptr().cast(), usize::from(path.len))
-        }
+        };
+        // SAFETY: The path holds references to its states; `State` has the layout of `struct
+        // xfrm_state`. A path never holds more states than it has room for.
+        unsafe { core::slice::from_raw_parts(path.xvec.as_ptr().cast(), usize::from(path.len)) }
     }
 
     /// Whether the packet came through IPsec, in software or in a device.
     pub(crate) fn came_through_ipsec(&self) -> bool {
-        // SAFETY: The packet is valid.
-        let path = unsafe { bindings::net_helper_skb_sec_path(self.as_raw()) };
-        // SAFETY: The path belongs to the packet.
-        !path.is_null() && unsafe { (*path).len != 0 || (*path).olen != 0 }
+        self.sec_path()
+            .is_some_and(|path| path.len != 0 || path.olen != 0)
     }
 
     /// The index of the device in a VRF through which the packet came into that; 0 if it did not.
@@ -405,7 +414,7 @@ impl Skb {
 
     /// The mark, in host byte order.
     pub(crate) fn mark(&self) -> u32 {
-        // SAFETY: The packet is valid.
-        unsafe { bindings::net_helper_skb_mark(self.as_raw()) }
+        // SAFETY: The packet is valid, and has its mark there.
+        unsafe { *self.as_raw().byte_add(bindings::NET_HELPER_SKB_MARK).cast() }
     }
 }

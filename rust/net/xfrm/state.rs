@@ -80,8 +80,8 @@ impl State {
 
     /// The namespace that the state is in.
     pub(crate) fn net(&self) -> &Net {
-        // SAFETY: The state is live, and goes before its namespace does.
-        unsafe { Net::from_raw(bindings::net_helper_xs_net(self.as_raw())) }
+        // SAFETY: The state is live, and goes before its namespace does, which does not change.
+        unsafe { Net::from_raw((*self.as_raw()).xs_net.net) }
     }
 
     /// Whether packets have an IP header of their own inside (tunnel, BEET and IPTFS mode).
