@@ -24,6 +24,7 @@ pub(crate) mod rhashtable;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
 pub(crate) mod timer;
+pub(crate) mod try_lock;
 pub(crate) mod xfrm;
 
 use crate::bindings;

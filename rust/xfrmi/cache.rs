@@ -6,8 +6,9 @@
 //! has not been used since the last sweep gives way to what is new, and the next sweep forgets it. So
 //! no entry, and nothing that it refers to, is held for long after the last packet that used it.
 //!
-//! Nobody waits for a table in softirq context: when another CPU sweeps it, a packet goes as if
-//! nothing were known.
+//! Nobody waits for a table: while another CPU sweeps it, a packet goes as if nothing were known.
+
+use crate::net::try_lock::TryLock;
 
 use kernel::{
     alloc::KVec,
@@ -15,14 +16,10 @@ use kernel::{
         nr_cpu_ids,
         CpuId, //
     },
-    new_spinlock,
     prelude::*,
-    sync::{
-        atomic::{
-            AtomicFlag,
-            Relaxed, //
-        },
-        SpinLock, //
+    sync::atomic::{
+        AtomicFlag,
+        Relaxed, //
     }, //
 };
 
@@ -131,8 +128,8 @@ impl<K: Key, V> Table<K, V> {
     }
 }
 
-/// The table of one CPU.
-type PerCpu<K, V> = Pin<KBox<SpinLock<Table<K, V>>>>;
+/// The table of one CPU, in memory of its own.
+type PerCpu<K, V> = KBox<TryLock<Table<K, V>>>;
 
 /// A cache from `K` to `V`.
 pub(super) struct Cache<K: Key, V: Send> {
@@ -149,8 +146,8 @@ impl<K: Key, V: Send> Cache<K, V> {
         let cpus = nr_cpu_ids() as usize;
         let mut tables = KVec::with_capacity(cpus, GFP_KERNEL)?;
         for _ in 0..cpus {
-            let table = KBox::pin_init(new_spinlock!(Table::new()?, "xfrmi_cache"), GFP_KERNEL)?;
-            tables.push(table, GFP_KERNEL)?;
+            let table = TryLock::new(Table::new()?);
+            tables.push(KBox::new(table, GFP_KERNEL)?, GFP_KERNEL)?;
         }
         Ok(Self {
             tables,
@@ -205,10 +202,17 @@ impl<K: Key, V: Send> Cache<K, V> {
         left && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets, on all CPUs, what `gone` says yes to. In process context.
-    pub(super) fn forget(&self, gone: impl Fn(&V) -> bool) {
+    /// Forgets, on all CPUs, what `gone` says yes to. Returns whether it is all forgotten: if not, a
+    /// table was in use, and this has to be done again.
+    #[must_use = "it may have to be done again"]
+    pub(super) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
+        let mut all = true;
         for table in &self.tables {
-            table.lock().forget(&gone);
+            match table.try_lock() {
+                Some(mut table) => table.forget(&gone),
+                None => all = false,
+            }
         }
+        all
     }
 }

@@ -55,6 +55,10 @@ use kernel::{
             Release, //
         },
         rcu, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -239,8 +243,16 @@ pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
 /// Forgets what belongs to a namespace that goes away, in process context. Packets of it may still be
 /// sent, but nothing more is remembered for them.
 pub(super) fn forget(net: &Net) {
-    let rcu = rcu::read_lock();
-    if let Some(caches) = CACHES.get(&rcu) {
-        caches.data().bundles.forget(|found| found.bundle.refers_to(net));
+    let forgotten = || {
+        let rcu = rcu::read_lock();
+        CACHES.get(&rcu).is_none_or(|caches| {
+            caches
+                .data()
+                .bundles
+                .forget(|found| found.bundle.refers_to(net))
+        })
+    };
+    while !forgotten() {
+        fsleep(Delta::from_millis(1));
     }
 }
