@@ -22,6 +22,7 @@ use core::{
     ptr::NonNull,
     sync::atomic::{
         AtomicBool,
+        AtomicPtr,
         AtomicU32,
         AtomicUsize,
         Ordering, //
@@ -231,29 +232,36 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { bindings::net_helper_net_generic(net, id) }.cast()
     }
 
-    fn find_stored(&self, net: &Net) -> Option<*mut Stored<T>> {
+    fn find_stored(&self, net: &Net, _rcu: &rcu::Guard) -> Option<*mut Stored<T>> {
         let id = self.live_id.load(Ordering::Acquire);
         if id == 0 {
             return None;
         }
-        // SAFETY: By the type invariant; a namespace that can be referred to has its memory.
-        let stored = unsafe { Self::stored(net.as_raw(), id) };
+        // What net_generic() does, which would enter RCU once more.
+        //
+        // SAFETY: The namespace is live, and the pointer replaced atomically.
+        let generic = unsafe { AtomicPtr::from_ptr(&raw mut (*net.as_raw()).gen) };
+        let array: *mut *mut Stored<T> = generic.load(Ordering::Acquire).cast();
+        // CAST: The id is a small number.
+        // SAFETY: The structure is an array of pointers, and is freed a grace period after it was
+        // replaced. By the type invariant, a namespace that can be referred to has its memory there.
+        let stored = unsafe { *array.add(id as usize) };
         // SAFETY: As above.
         unsafe { &(*stored).live }
             .load(Ordering::Acquire)
             .then_some(stored)
     }
 
-    fn find(&self, net: &Net) -> Option<NonNull<T>> {
-        let stored = self.find_stored(net)?;
+    fn find(&self, net: &Net, rcu: &rcu::Guard) -> Option<NonNull<T>> {
+        let stored = self.find_stored(net, rcu)?;
         // SAFETY: The memory is that of a live namespace; `MaybeUninit<T>` has the layout of `T`.
         NonNull::new(unsafe { &raw mut (*stored).data }.cast())
     }
 
     /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace is
     /// being removed.
-    pub(crate) fn hold(&self, net: &Net, _rcu: &rcu::Guard) -> Option<Hold> {
-        let stored = self.find_stored(net)?;
+    pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
+        let stored = self.find_stored(net, rcu)?;
         // SAFETY: The memory is that of a live namespace.
         let holds = unsafe { &(*stored).holds };
         // The exit reads the count a grace period after it has made the namespace not live.
@@ -266,8 +274,8 @@ impl<T: PerNet> PerNetSlot<T> {
     }
 
     /// The data in `net`; `None` before the registration and once the namespace is being removed.
-    pub(crate) fn get<'g>(&self, net: &Net, _rcu: &'g rcu::Guard) -> Option<Pin<&'g T>> {
-        let data = self.find(net)?;
+    pub(crate) fn get<'g>(&self, net: &Net, rcu: &'g rcu::Guard) -> Option<Pin<&'g T>> {
+        let data = self.find(net, rcu)?;
         // SAFETY: By the type invariant the data lives for a grace period after it was found.
         let data = unsafe { data.as_ref() };
         // SAFETY: It lies in an allocation of the kernel's that does not move.
@@ -276,7 +284,7 @@ impl<T: PerNet> PerNetSlot<T> {
 
     /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data goes.
     pub(crate) fn get_rtnl<'g>(&self, net: &'g Net, _rtnl: &'g Rtnl) -> Option<Pin<&'g T>> {
-        let data = self.find(net)?;
+        let data = self.find(net, &rcu::read_lock())?;
         // SAFETY: A namespace is out of reach for holders of RTNL after `exit_rtnl`: its count is
         // zero and the devices that refer to it are gone. Before that its data is live.
         let data = unsafe { data.as_ref() };
