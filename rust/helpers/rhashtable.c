@@ -27,9 +27,6 @@ int net_helper_u32_table_init(struct rhashtable *ht)
 
 struct net_helper_u32_node *net_helper_u32_table_lookup(struct rhashtable *ht, u32 key)
 {
-	/* Where all connections share a device, this is all that there is to do. */
-	if (!atomic_read(&ht->nelems))
-		return NULL;
 	return rhashtable_lookup(ht, &key, u32_table_params);
 }
 

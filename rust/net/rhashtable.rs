@@ -18,7 +18,11 @@ use crate::{
 use core::{
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicI32,
+        Ordering, //
+    }, //
 };
 
 use kernel::{
@@ -91,7 +95,19 @@ impl<T: Send + Sync + 'static> Table<T> {
         })
     }
 
+    #[inline]
+    fn is_empty(&self) -> bool {
+        // SAFETY: The table is initialised by the type invariant, and the number of its entries atomic.
+        let entries = unsafe { AtomicI32::from_ptr(&raw mut (*self.table.get()).nelems.counter) };
+        entries.load(Ordering::Relaxed) == 0
+    }
+
+    #[inline]
     fn find(&self, key: u32) -> Option<NonNull<Node<T>>> {
+        // Where all connections share a device, this is all that there is to do.
+        if self.is_empty() {
+            return None;
+        }
         // SAFETY: The table is initialised by the type invariant.
         let link = unsafe { bindings::net_helper_u32_table_lookup(self.table.get(), key) };
         // `link` is the first field of the `#[repr(C)]` structure.

@@ -385,14 +385,13 @@ impl Skb {
         }
     }
 
-    /// The IPsec states that the packet came through, the last one last.
-    pub(crate) fn states(&self) -> &[&State] {
-        let Some(path) = self.sec_path() else {
-            return &[];
-        };
-        // SAFETY: The path holds references to its states; `State` has the layout of `struct
-        // xfrm_state`. A path never holds more states than it has room for.
-        unsafe { core::slice::from_raw_parts(path.xvec.as_ptr().cast(), usize::from(path.len)) }
+    /// The last of the IPsec states that the packet came through, if it did.
+    pub(crate) fn last_state(&self) -> Option<&State> {
+        let path = self.sec_path()?;
+        let last = usize::from(path.len).checked_sub(1)?;
+        let state = *path.xvec.get(last)?;
+        // SAFETY: The path holds references to its states.
+        Some(unsafe { State::from_raw(state) })
     }
 
     /// Whether the packet came through IPsec, in software or in a device.

@@ -49,7 +49,7 @@ struct Arrival<'g> {
 impl<'g> Arrival<'g> {
     #[inline]
     fn of(skb: &Skb, rcu: &'g rcu::Guard) -> Option<Self> {
-        let state = skb.states().last()?;
+        let state = skb.last_state()?;
         Some(Self {
             dev: table::owner(state.net(), state.if_id(), rcu)?,
             if_id: state.if_id(),
@@ -71,6 +71,7 @@ impl Handler for Input {
         !skb.came_through_ipsec() || xfrm::check_in(skb, family)
     }
 
+    #[inline]
     fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
         let Some(arrival) = Arrival::of(skb, rcu) else {
             return Received::NotOurs;
@@ -96,6 +97,7 @@ impl Handler for Input {
 }
 
 /// Makes the packet one that came in by the device of its connection.
+#[inline]
 fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let dev = arrival.dev;
     if !dev.is_up() {
@@ -107,7 +109,7 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     if !dev.link_net().is(dev.net(rcu)) {
         // The states stay behind in the link namespace, so this is where they have to satisfy a
         // policy.
-        let state = skb.states().last().ok_or(EINVAL)?;
+        let state = skb.last_state().ok_or(EINVAL)?;
         let family = state.inner_family(skb).ok_or(EINVAL)?;
         if !xfrm::check_in(skb, family) {
             return Err(EPERM);

@@ -155,7 +155,7 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     let rcu = unsafe { held() };
     if err == 0 {
         H::received(skb, &rcu)
-    } else if skb.states().is_empty() {
+    } else if skb.last_state().is_none() {
         // Dropped before a state was found, so nobody's.
         Received::Taken
     } else {
