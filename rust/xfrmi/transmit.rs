@@ -76,7 +76,7 @@ fn prepare(
     let known = key.and_then(|key| caches::bundle(&key, rcu));
     let bundle = match known {
         Some(bundle) => bundle,
-        None => find(dev, skb, family, key.and(flow), rcu)?,
+        None => find(dev, skb, family, key.is_some(), rcu)?,
     };
     check_size(skb, family, &bundle)?;
     Ok(bundle)
@@ -97,14 +97,18 @@ fn key(dev: &Device<Interface>, skb: &mut SkBuff, flow: FlowKey) -> Option<Bundl
     ))
 }
 
-/// Looks up the bundle of a packet, and remembers it for those with the same `flow_key`.
+/// Looks up the bundle of a packet, and remembers it for those with the same key, if the packet
+/// `has_key`. That is made once more here, so that packets whose bundle is known need not keep it.
+#[cold]
+#[inline(never)]
 fn find(
     dev: &Device<Interface>,
     skb: &mut SkBuff,
     family: Family,
-    flow_key: Option<FlowKey>,
+    has_key: bool,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, DropReason> {
+    let flow_key = FlowKey::of(skb, family).filter(|_| has_key);
     let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| DropReason::XFRM_POLICY)?;
     let (metadata, route) = route(dev, skb, &mut flow, rcu)?;
     let info = connection(dev, metadata, &route)?;
