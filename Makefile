@@ -34,6 +34,11 @@ test-debug:
 		$(if $(TESTS),,"$(call on_debug,--append kmemleak=off)") \
 		"TESTS='$(or $(TESTS),$(leaks))' $(call on_debug)"
 
+## coverage: which lines of the driver the selftests reach (TESTS="lwt pmtu": some of them)
+.PHONY: coverage
+coverage:
+	@$(scripts)/coverage.sh
+
 ## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
 .PHONY: kernel-patched
 kernel-patched:

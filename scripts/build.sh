@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the module in the sandbox, for a kernel that kernel.sh knows, into out/KERNEL.
+# Builds the module in the sandbox, for a kernel that kernel.sh knows, into out/KERNEL; with COVERAGE=1 it
+# counts what it executes, and goes into out/coverage-KERNEL.
 #
 #   build.sh KERNEL [MAKE-ARGUMENTS...]
 
@@ -12,12 +13,14 @@
 become_root "$0" "$@"
 kernel=$1
 shift
+out=out/$kernel
+[[ " $* " != *' COVERAGE=1 '* ]] || out=out/coverage-$kernel
 
 mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
 [ ${#binds[@]} -gt 0 ] || exit 1
-mkdir -p "$top/out/$kernel"
+mkdir -p "$top/$out"
 # Signing would need the key of whoever built the kernel.
-make=(make -C /kernel/tree M=/src MO=/src/out/"$kernel" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
+make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
 debug) make+=(LLVM=-19) ;;
@@ -35,7 +38,7 @@ elif grep -Eq '(^|[^a-z-])warning' "$log"; then
 	printf 'error: warnings are errors here\n' >&2
 	rc=1
 elif grep -q RUSTC "$log"; then
-	say "built out/$kernel/rust/xfrm_interface_rust.ko"
+	say "built $out/rust/xfrm_interface_rust.ko"
 fi
 # Built as root, but the tree is the user's.
 chown -R --reference="$top" "$top/out"
