@@ -31,6 +31,9 @@ SOURCES = CHECKOUT + 'rust/'
 # A line of a region that has no code: empty, a comment, or nothing but the end of something.
 NO_CODE = re.compile(r'\s*(//.*|[][{}(),;]*)$')
 
+# What only the compiler executes has counters all the same.
+CONST_FN = re.compile(r'(\s*)(pub(\(\w+\))? )?const (unsafe )?fn ')
+
 
 def run(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -83,6 +86,18 @@ def line_counts(module, values):
     return {name[len(CHECKOUT):]: lines for name, lines in files.items() if name.startswith(SOURCES)}
 
 
+def lines_with_code(lines, source):
+    """Those of the lines that could have been executed by the module."""
+    compiler = set()
+    for number, text in enumerate(source, 1):
+        begin = CONST_FN.match(text)
+        if begin and lines.get(number) == 0:
+            end = source.index(begin[1] + '}', number)
+            compiler |= set(range(number, end + 2))
+    return {number: count for number, count in lines.items()
+            if number not in compiler and not NO_CODE.match(source[number - 1])}
+
+
 class Reasons:
     """Why lines are not reached: "FILE: FIRST LINE" or "FILE: FIRST LINE ... LAST LINE", as in the source
     but for spaces around them, and below it, indented, the reason."""
@@ -127,7 +142,7 @@ def main():
     for name, lines in sorted(line_counts(module, values).items()):
         with open(CHECKOUT + name, encoding='utf-8') as file:
             source = file.read().splitlines()
-        lines = {number: count for number, count in lines.items() if not NO_CODE.match(source[number - 1])}
+        lines = lines_with_code(lines, source)
         explained = reasons.explained(name, source)
         if not lines:
             continue
