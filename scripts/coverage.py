@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Says which lines of the driver were executed, and which were not.
 
-usage: coverage.py MODULE COUNTERS REASONS
+usage: coverage.py MODULE REASONS COUNTERS...
 
 MODULE was compiled with COVERAGE=1. COUNTERS are the values of its counters, as bpftool dumps a map of
-them. REASONS says why some lines are not reached. Runs in the sandbox, with the checkout at /src.
+them, after one or more runs. REASONS says why some lines are not reached. Runs in the sandbox, with the
+checkout at /src.
 
 rustc gives each region of the source a counter before anything is inlined, so that a line is seen wherever
 it ends up, and code of the kernel's that is inlined into ours is not. What the counters stand for is in
@@ -132,9 +133,12 @@ class Reasons:
 
 
 def main():
-    module, counters, reasons = sys.argv[1:]
-    with open(counters, encoding='utf-8') as file:
-        values = [entry['formatted']['value'] for entry in json.load(file)]
+    module, reasons, *runs = sys.argv[1:]
+    values = []
+    for path in runs:
+        with open(path, encoding='utf-8') as file:
+            one = [entry['formatted']['value'] for entry in json.load(file)]
+        values = [a + b for a, b in zip(values or [0] * len(one), one)]
     reasons = Reasons(reasons)
     totals = [0, 0, 0]
     missing = []
