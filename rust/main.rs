@@ -6,6 +6,8 @@
 
 mod bindings;
 mod net;
+#[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
+mod tests;
 mod xfrmi;
 
 use crate::{

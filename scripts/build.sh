@@ -23,7 +23,7 @@ mkdir -p "$top/$out"
 make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
-debug) make+=(LLVM=-19) ;;
+debug) make+=(LLVM=-19 KUNIT_TESTS=1) ;;
 *) die "build.sh: unknown kernel $kernel" ;;
 esac
 

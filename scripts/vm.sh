@@ -20,7 +20,8 @@
 . "$(dirname "$0")/lib.sh"
 
 kernel=stock cpus=2 memory=1G limit=1800 results='' emulator='' shell=
-append='console=ttyS0 loglevel=5'
+# Tests that the module brings run when it is loaded, if the kernel can.
+append='console=ttyS0 loglevel=5 kunit.enable=1 kunit.autorun=1'
 # For how long a machine may show no sign of life, in seconds; it also has to boot within this time.
 silence=240
 

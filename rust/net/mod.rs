@@ -23,6 +23,8 @@ pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
+#[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
+mod tests;
 pub(crate) mod timer;
 pub(crate) mod try_lock;
 pub(crate) mod xfrm;

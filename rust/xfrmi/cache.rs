@@ -24,10 +24,10 @@ use kernel::{
 };
 
 /// Entries of a set.
-const WAYS: usize = 4;
+pub(crate) const WAYS: usize = 4;
 
 /// Sets of a table.
-const SETS: usize = 256;
+pub(crate) const SETS: usize = 256;
 
 struct Entry<K, V> {
     key: K,
@@ -37,7 +37,7 @@ struct Entry<K, V> {
 }
 
 /// What values are known by.
-pub(super) trait Key: Copy + PartialEq + Send {
+pub(crate) trait Key: Copy + PartialEq + Send {
     /// A hash that cannot be told without knowing `seed`; see [`mix`].
     fn hash(&self, seed: u64) -> u64;
 }
@@ -45,20 +45,22 @@ pub(super) trait Key: Copy + PartialEq + Send {
 /// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which count.
 /// Who does not know the seed knows neither factor.
 #[inline]
-pub(super) fn mix(hash: u64, a: u64, b: u64) -> u64 {
+pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
     // CAST: The halves are wanted.
     product as u64 ^ (product >> 64) as u64
 }
 
-struct Table<K, V> {
+/// A table: `SETS` sets of `WAYS` entries.
+pub(crate) struct Table<K, V> {
     sets: KVVec<[Option<Entry<K, V>>; WAYS]>,
     /// Whether nothing was put there since a sweep left nothing.
     empty: bool,
 }
 
 impl<K: Key, V> Table<K, V> {
-    fn new() -> Result<Self> {
+    /// An empty table.
+    pub(crate) fn new() -> Result<Self> {
         let mut sets = KVVec::with_capacity(SETS, GFP_KERNEL)?;
         for _ in 0..SETS {
             sets.push([const { None }; WAYS], GFP_KERNEL)?;
@@ -66,7 +68,8 @@ impl<K: Key, V> Table<K, V> {
         Ok(Self { sets, empty: true })
     }
 
-    fn get(&mut self, set: usize, key: &K) -> Option<&V> {
+    /// What is known for `key`, which belongs into this set.
+    pub(crate) fn get(&mut self, set: usize, key: &K) -> Option<&V> {
         let entry = self
             .sets
             .get_mut(set)?
@@ -77,7 +80,8 @@ impl<K: Key, V> Table<K, V> {
         Some(&entry.value)
     }
 
-    fn put(&mut self, set: usize, key: K, value: V) {
+    /// Remembers `value` for `key`, which belongs into this set.
+    pub(crate) fn put(&mut self, set: usize, key: K, value: V) {
         let Some(set) = self.sets.get_mut(set) else {
             return;
         };
@@ -101,7 +105,7 @@ impl<K: Key, V> Table<K, V> {
     }
 
     /// Forgets what was not used since the last time, and what `keep` does not say yes to.
-    fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
+    pub(crate) fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
         if self.empty {
             return;
         }
@@ -119,7 +123,7 @@ impl<K: Key, V> Table<K, V> {
     }
 
     /// Forgets what `gone` says yes to.
-    fn forget(&mut self, gone: impl Fn(&V) -> bool) {
+    pub(crate) fn forget(&mut self, gone: impl Fn(&V) -> bool) {
         for way in self.sets.iter_mut().flatten() {
             if way.as_ref().is_some_and(|entry| gone(&entry.value)) {
                 *way = None;
@@ -132,7 +136,7 @@ impl<K: Key, V> Table<K, V> {
 type PerCpu<K, V> = KBox<TryLock<Table<K, V>>>;
 
 /// A cache from `K` to `V`.
-pub(super) struct Cache<K: Key, V: Send> {
+pub(crate) struct Cache<K: Key, V: Send> {
     tables: KVec<PerCpu<K, V>>,
     seed: u64,
     /// Whether anything may be in it.
@@ -141,7 +145,7 @@ pub(super) struct Cache<K: Key, V: Send> {
 
 impl<K: Key, V: Send> Cache<K, V> {
     /// An empty cache, whose hash depends on `seed`.
-    pub(super) fn new(seed: u64) -> Result<Self> {
+    pub(crate) fn new(seed: u64) -> Result<Self> {
         // CAST: The number of CPUs is small.
         let cpus = nr_cpu_ids() as usize;
         let mut tables = KVec::with_capacity(cpus, GFP_KERNEL)?;
@@ -156,13 +160,13 @@ impl<K: Key, V: Send> Cache<K, V> {
         })
     }
 
-    fn set(&self, key: &K) -> usize {
+    pub(crate) fn set(&self, key: &K) -> usize {
         // CAST: The lower half is enough.
         key.hash(self.seed) as usize % SETS
     }
 
     /// What `take` makes of what is known for `key` on this CPU. Softirqs have to be disabled.
-    pub(super) fn get<R>(&self, key: &K, take: impl FnOnce(&V) -> Option<R>) -> Option<R> {
+    pub(crate) fn get<R>(&self, key: &K, take: impl FnOnce(&V) -> Option<R>) -> Option<R> {
         // CAST: u32 fits into usize.
         let table = self.tables.get(CpuId::current().as_u32() as usize)?;
         table.try_lock()?.get(self.set(key), key).and_then(take)
@@ -171,7 +175,7 @@ impl<K: Key, V: Send> Cache<K, V> {
     /// Remembers `value` for `key` on this CPU. Softirqs have to be disabled. Returns whether
     /// nothing was in the cache before, so that a sweep is due in a while.
     #[must_use = "somebody has to sweep"]
-    pub(super) fn put(&self, key: K, value: V) -> bool {
+    pub(crate) fn put(&self, key: K, value: V) -> bool {
         // CAST: u32 fits into usize.
         let Some(table) = self.tables.get(CpuId::current().as_u32() as usize) else {
             return false;
@@ -187,7 +191,7 @@ impl<K: Key, V: Send> Cache<K, V> {
     /// Forgets, on all CPUs, what was not used since the last sweep, and what `keep` does not say yes
     /// to. Returns whether anything is left, so that the next sweep is due. In softirq context.
     #[must_use = "somebody has to sweep again"]
-    pub(super) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
+    pub(crate) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
         self.in_use.store(false, Relaxed);
         let mut left = false;
         for table in &self.tables {
@@ -205,7 +209,7 @@ impl<K: Key, V: Send> Cache<K, V> {
     /// Forgets, on all CPUs, what `gone` says yes to. Returns whether it is all forgotten: if not, a
     /// table was in use, and this has to be done again.
     #[must_use = "it may have to be done again"]
-    pub(super) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
+    pub(crate) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
         let mut all = true;
         for table in &self.tables {
             match table.try_lock() {

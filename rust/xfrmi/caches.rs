@@ -113,10 +113,11 @@ impl PartialEq for BundleKey {
 
 /// What metadata is known by: all that it says.
 #[derive(Clone, Copy, PartialEq)]
-struct InfoKey(u64);
+pub(crate) struct InfoKey(u64);
 
 impl InfoKey {
-    fn new(info: XfrmInfo) -> Self {
+    /// The key for metadata that say `info`.
+    pub(crate) fn new(info: XfrmInfo) -> Self {
         // CAST: Indices of devices are not negative.
         Self(u64::from(info.if_id) << 32 | u64::from(info.link as u32))
     }

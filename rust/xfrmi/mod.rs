@@ -19,7 +19,7 @@
 
 #![forbid(unsafe_code)]
 
-mod cache;
+pub(crate) mod cache;
 pub(crate) mod caches;
 pub(crate) mod encap;
 pub(crate) mod errors;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A cache: where a key is, and who is told to sweep.
+
+use crate::{
+    net::dst::XfrmInfo,
+    xfrmi::{
+        cache::{
+            mix,
+            Cache,
+            Key,
+            SETS, //
+        },
+        caches::InfoKey, //
+    }, //
+};
+
+use core::cell::Cell;
+
+use kernel::{
+    new_spinlock,
+    prelude::*, //
+};
+
+#[derive(Clone, Copy, PartialEq)]
+struct Words([u64; 3]);
+
+impl Key for Words {
+    fn hash(&self, seed: u64) -> u64 {
+        let [a, b, c] = self.0;
+        mix(mix(seed, a, b), c, 0)
+    }
+}
+
+type Numbers = Cache<Words, u64>;
+
+/// As random as those of the driver.
+const SEED: u64 = 0x9b1f_3c6e_52d7_a804;
+
+const ONE: Words = Words([1, 0, 0]);
+
+/// What `f` returns when all of it runs on one CPU, with the table of which it works. It must not
+/// assert: that would end the test with the lock held.
+fn on_one_cpu<R>(f: impl FnOnce() -> R) -> Result<R> {
+    let lock = KBox::pin_init(new_spinlock!((), "xfrmi_test"), GFP_KERNEL)?;
+    let guard = lock.lock();
+    let result = f();
+    drop(guard);
+    Ok(result)
+}
+
+fn info_key(if_id: u32, link: c_int) -> InfoKey {
+    InfoKey::new(XfrmInfo { if_id, link })
+}
+
+#[kunit_tests(xfrmi_cache)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_put() -> Result {
+        let cache = Numbers::new(1)?;
+        let found = on_one_cpu(|| {
+            let _ = cache.put(ONE, 11);
+            (
+                cache.get(&ONE, |value| Some(*value)),
+                cache.get(&ONE, |_| None::<u64>),
+                cache.get(&Words([0, 1, 0]), |value| Some(*value)),
+            )
+        })?;
+        assert!(found == (Some(11), None, None));
+        Ok(())
+    }
+
+    /// Somebody is told to sweep when the first value is put, and then as long as any is left.
+    #[test]
+    fn who_is_told_to_sweep() -> Result {
+        let cache = Numbers::new(1)?;
+        let told = on_one_cpu(|| {
+            [
+                cache.put(ONE, 11),
+                cache.put(Words([2, 0, 0]), 12),
+                // One was used, the other one goes.
+                cache.get(&ONE, |value| Some(*value)).is_some() && cache.sweep(|_| true),
+                cache.put(Words([2, 0, 0]), 12),
+                // Nothing was used since.
+                cache.sweep(|_| true),
+                cache.put(ONE, 11),
+                cache.put(ONE, 11),
+            ]
+        })?;
+        assert!(told == [true, false, true, false, false, true, false]);
+        Ok(())
+    }
+
+    #[test]
+    fn forgets() -> Result {
+        let cache = Numbers::new(1)?;
+        on_one_cpu(|| {
+            let _ = cache.put(ONE, 11);
+            let _ = cache.put(Words([2, 0, 0]), 12);
+        })?;
+        // Whichever CPU that was, these see its table.
+        cache.forget(|value| *value == 11);
+        let seen = Cell::new(0);
+        cache.forget(|value| {
+            seen.set(seen.get() + *value);
+            true
+        });
+        assert_eq!(seen.get(), 12);
+        assert!(!cache.sweep(|_| true));
+        Ok(())
+    }
+
+    /// The hash spreads keys that differ in any one word, by little, over nearly all sets.
+    #[test]
+    fn sets_are_spread() -> Result {
+        let cache = Numbers::new(SEED)?;
+        for at in 0..3 {
+            for shift in [0, 8, 16, 32, 48] {
+                let mut seen = KVec::from_elem(false, SETS, GFP_KERNEL)?;
+                for number in 0..4 * SETS as u64 {
+                    let mut words = [5; 3];
+                    if let Some(word) = words.get_mut(at) {
+                        *word = number << shift;
+                    }
+                    if let Some(seen) = seen.get_mut(cache.set(&Words(words))) {
+                        *seen = true;
+                    }
+                }
+                // By chance 251 are expected.
+                assert!(seen.iter().filter(|seen| **seen).count() >= 192);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who does not know the seed does not know which keys share a set.
+    #[test]
+    fn sets_depend_on_seed() -> Result {
+        let (one, other) = (Numbers::new(SEED)?, Numbers::new(SEED + 1)?);
+        let same = (0..SETS as u64)
+            .filter(|number| {
+                let key = Words([*number, 0, 0]);
+                one.set(&key) == other.set(&key)
+            })
+            .count();
+        assert!(same < SETS / 8);
+        Ok(())
+    }
+
+    #[test]
+    fn metadata_keys() {
+        assert!(info_key(7, 3) == info_key(7, 3));
+        assert!(info_key(7, 3) != info_key(8, 3));
+        assert!(info_key(7, 3) != info_key(7, 4));
+        assert!(info_key(7, 3) != info_key(3, 7));
+        assert!(info_key(u32::MAX, 0) != info_key(0, -1));
+    }
+}
