@@ -13,11 +13,18 @@ NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
 NLA_F_NESTED = 0x8000
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWROUTE, RTM_DELROUTE = 24, 25
+NLM_F_DUMP = 0x300
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWADDR = 20
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWNSID = 88
 
+IFF_UP = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO = 1, 3, 4, 5, 18
+IFLA_NET_NS_FD = 28
 IFLA_LINK_NETNSID, IFLA_CARRIER, IFLA_MIN_MTU, IFLA_MAX_MTU = 37, 33, 50, 51
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+NETNSA_NSID, NETNSA_FD = 1, 3
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
 IFLA_XFRM_LINK, IFLA_XFRM_IF_ID, IFLA_XFRM_COLLECT_METADATA = 1, 2, 3
 
@@ -70,13 +77,20 @@ class Rtnl:
         self.sock.bind((0, groups))
         self.seq = 0
 
+    def send(self, message):
+        """Sends a message."""
+        self.sock.send(message)
+
     def request(self, kind, flags, payload):
         """Sends one request; returns the error (0 or an errno), the extack's text and the offset of
         the attribute that it points at, and the answer's payload if there is one."""
         self.seq += 1
-        message = struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST | NLM_F_ACK,
-                              self.seq, 0) + payload
-        self.sock.send(message)
+        self.send(struct.pack("=IHHII", 16 + len(payload), kind, flags | NLM_F_REQUEST | NLM_F_ACK,
+                              self.seq, 0) + payload)
+        return self.answer()
+
+    def answer(self):
+        """The answer to the last request, as request() returns it."""
         data = None
         while True:
             answer = self.sock.recv(65536)
@@ -115,6 +129,24 @@ class Rtnl:
         except socket.timeout:
             return heard
 
+    def dump(self, kind, header):
+        """The payloads of all answers to a request for a dump."""
+        self.seq += 1
+        self.send(struct.pack("=IHHII", 16 + len(header), kind, NLM_F_REQUEST | NLM_F_DUMP, self.seq, 0) + header)
+        bodies = []
+        while True:
+            answer = self.sock.recv(65536)
+            while len(answer) >= 16:
+                length, what, _, seq, _ = struct.unpack_from("=IHHII", answer)
+                body, answer = answer[16:length], answer[(length + 3) & ~3:]
+                if seq != self.seq:
+                    continue
+                if what == NLMSG_DONE:
+                    return bodies
+                if what == NLMSG_ERROR:
+                    raise OSError(-struct.unpack_from("=i", body)[0], "dump")
+                bodies.append(body)
+
     def link_new(self, name, data, extra=b"", flags=NLM_F_CREATE | NLM_F_EXCL):
         """Creates a link of kind xfrm; data is what goes into IFLA_INFO_DATA, None for no such
         attribute."""
@@ -134,6 +166,32 @@ class Rtnl:
         header = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
         return self.request(RTM_DELLINK, 0, header + attr(IFLA_IFNAME, name))[0]
 
+    def link_set(self, name, flags=0, change=0, extra=b""):
+        """Sets what links of all kinds have: those of the flags that are in change, and attributes."""
+        header = struct.pack("=BxHiII", 0, 0, 0, flags, change)
+        return self.request(RTM_SETLINK, 0, header + attr(IFLA_IFNAME, name) + extra)[0]
+
+    def link_up(self, name):
+        """Sets a link up."""
+        return self.link_set(name, IFF_UP, IFF_UP)
+
+    def link_down(self, name):
+        """Sets a link down."""
+        return self.link_set(name, 0, IFF_UP)
+
+    def address_new(self, address, index):
+        """Adds an address to a link."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        packed = socket.inet_pton(family, address)
+        header = struct.pack("=BBBBi", family, len(packed) * 8, 0x02, 0, index)
+        return self.request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL,
+                            header + attr(IFA_LOCAL, packed) + attr(IFA_ADDRESS, packed))[0]
+
+    def namespace_id(self, fd, number):
+        """Gives the namespace that the descriptor is for a number, by which to name it."""
+        return self.request(RTM_NEWNSID, 0, struct.pack("=Bxxx", 0) + attr(NETNSA_NSID, number) +
+                            attr(NETNSA_FD, fd))[0]
+
     def link_get(self, name):
         """A link's attributes, and those of its IFLA_INFO_DATA; None if there is no such link."""
         header = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
@@ -147,15 +205,25 @@ class Rtnl:
     def route_new(self, destination, oif, encap, kind=RTM_NEWROUTE, nested=NLA_F_NESTED,
                   flags=NLM_F_CREATE | NLM_F_EXCL):
         """Adds a route to one address with an encapsulation of type xfrm; encap is a list of
-        attributes, None for no such attribute."""
+        attributes, None for a route without an encapsulation."""
         family = socket.AF_INET6 if ":" in destination else socket.AF_INET
         address = socket.inet_pton(family, destination)
         header = struct.pack("=BBBBBBBBI", family, len(address) * 8, 0, 0, 254, 4, 0, 1, 0)
         body = attr(RTA_DST, address) + attr(RTA_OIF, oif)
-        body += attr(RTA_ENCAP_TYPE, struct.pack("=H", LWTUNNEL_ENCAP_XFRM))
         if encap is not None:
+            body += attr(RTA_ENCAP_TYPE, struct.pack("=H", LWTUNNEL_ENCAP_XFRM))
             body += attr(RTA_ENCAP | nested, encap)
         return self.request(kind, flags if kind == RTM_NEWROUTE else 0, header + body)[0]
+
+    def routes(self, family):
+        """The routes of a family with an encapsulation of type xfrm: from the address to the
+        encapsulation's if_id."""
+        found = {}
+        for body in self.dump(RTM_GETROUTE, struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            route = attrs(body[12:])
+            if RTA_ENCAP in route and RTA_DST in route:
+                found[socket.inet_ntop(family, route[RTA_DST])] = u32(attrs(route[RTA_ENCAP])[LWT_XFRM_IF_ID])
+        return found
 
     @staticmethod
     def name(error):
