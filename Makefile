@@ -39,6 +39,14 @@ test-debug:
 coverage:
 	@$(scripts)/coverage.sh
 
+## test-races: everything at once on that kernel, for ten minutes on two CPUs and on four (RACES=SECONDS)
+races := env LIMIT=7200 RACES=$(or $(RACES),600) MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+.PHONY: test-races
+test-races:
+	@$(scripts)/build.sh debug
+	@$(scripts)/total.sh $(foreach n,2 4,\
+		"TESTS=races DRIVER=rust $(vm) --kernel debug --cpus $(n) --memory 3G --timeout 7200 -- $(races)")
+
 ## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
 .PHONY: kernel-patched
 kernel-patched:

@@ -20,7 +20,7 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 # Those that take longest are first, so that all end at about the same time.
 all='kernel-xfrm-state kernel-xfrm-policy pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
 	regressions ike-libreswan bundles gso netlink lwt metadata ynl link networkd kernel-xfrm-info kernel-link-netns
-	kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module'
+	kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module races allocation-faults'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
@@ -205,7 +205,7 @@ echo "# kernel $(uname -r), driver $DRIVER"
 together='' alone=''
 for entry in $tests; do
 	case $entry in
-	module* | kunit* | drops* | netns-exit*) alone+=" $entry" ;;
+	module* | kunit* | drops* | netns-exit* | races* | allocation-faults*) alone+=" $entry" ;;
 	*) together+=" $entry" ;;
 	esac
 done
