@@ -20,7 +20,7 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 # Those that take longest are first, so that all end at about the same time.
 all='kernel-xfrm-state kernel-xfrm-policy pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
 	regressions ike-libreswan bundles gso netlink lwt metadata ynl link networkd kernel-xfrm-info kernel-link-netns
-	kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module races allocation-faults'
+	kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module races allocation-faults fuzz-netlink'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
@@ -201,11 +201,12 @@ fi
 echo "# kernel $(uname -r), driver $DRIVER"
 
 # Most tests wait more than they compute, and each has namespaces of its own, so several run at once;
-# but not beside one that unloads the driver, or that sees what others make it drop or release.
+# but not beside one that unloads the driver, that sees what others make it drop or release, or that keeps
+# them from changing any device for most of the time.
 together='' alone=''
 for entry in $tests; do
 	case $entry in
-	module* | kunit* | drops* | netns-exit* | races* | allocation-faults*) alone+=" $entry" ;;
+	module* | kunit* | drops* | netns-exit* | races* | allocation-faults* | fuzz-netlink*) alone+=" $entry" ;;
 	*) together+=" $entry" ;;
 	esac
 done

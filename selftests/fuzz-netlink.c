@@ -1,0 +1,1233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests as no program should make them: about devices of kind xfrm, and about routes and next
+ * hops with an encapsulation of type xfrm.
+ *
+ *	fuzz-netlink run SEED COUNT NETNS...	sends so many
+ *	fuzz-netlink print SEED COUNT		prints them as a file of cases has them
+ *	fuzz-netlink replay NETNS... -- FILE...	sends those of files
+ *
+ * They are made of a grammar and then damaged. All of them are sent in the first namespace; the others
+ * have the nsids 1, 2, ... there. What must hold:
+ *
+ *  - the driver serves plain requests after each chunk;
+ *  - there are no more devices than have been created;
+ *  - what is dumped can be parsed, and has what an xfrm device has;
+ *  - a request that was accepted has done what it says. The bytes that were sent are parsed here once
+ *    more for that, so this holds for what is damaged, too.
+ */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <arpa/inet.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/lwtunnel.h>
+#include <linux/netlink.h>
+#include <linux/nexthop.h>
+#include <linux/rtnetlink.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+/* Messages of a chunk, and of one sendmsg at most. */
+#define CHUNK 10000
+#define BATCH 32
+
+#define MESSAGE_SIZE 2048
+
+/* The indices of the dummies, and those that devices under test may ask for. */
+#define DUMMY 10
+#define DUMMIES 2
+#define INDEX 100
+#define INDICES 24
+
+/* Devices that requests don't name are made in a group, so that one request removes them. */
+#define GROUP 7
+
+/* A table that nothing else is in. */
+#define TABLE 100
+
+#define MAX_NETNS 4
+
+static int netns_fd[MAX_NETNS], netns_count;
+
+struct message {
+	uint8_t bytes[MESSAGE_SIZE] __attribute__((aligned(4)));
+	uint32_t len;
+};
+
+/************************************************************************************************
+ * The grammar, and damage
+ */
+
+/* Adds an attribute; a length that is wrong is now and then the point. */
+static void put(struct message *m, uint16_t type, const void *payload, uint32_t len)
+{
+	struct nlattr attr = { .nla_len = sizeof(attr) + len, .nla_type = type };
+
+	if (m->len + sizeof(attr) + NLA_ALIGN(len) > MESSAGE_SIZE - 64)
+		return;
+	memcpy(m->bytes + m->len, &attr, sizeof(attr));
+	memcpy(m->bytes + m->len + sizeof(attr), payload, len);
+	memset(m->bytes + m->len + sizeof(attr) + len, 0, NLA_ALIGN(len) - len);
+	m->len += sizeof(attr) + NLA_ALIGN(len);
+}
+
+static void put_u32(struct message *m, uint16_t type, uint32_t value)
+{
+	uint32_t pair[2] = { value, fuzz_u32() };
+	uint32_t len = 4;
+
+	if (one_in(64))
+		len = fuzz_below(9);
+	put(m, type, pair, len);
+}
+
+static void put_u16(struct message *m, uint16_t type, uint16_t value)
+{
+	put(m, type, &value, one_in(128) ? 1 : 2);
+}
+
+static uint32_t nest_begin(struct message *m, uint16_t type, uint32_t flagged)
+{
+	uint32_t at = m->len;
+
+	put(m, type | (one_in(flagged) ? NLA_F_NESTED : 0), NULL, 0);
+	return at;
+}
+
+static void nest_end(struct message *m, uint32_t at)
+{
+	struct nlattr *attr = (struct nlattr *)(m->bytes + at);
+
+	if (at < m->len)
+		attr->nla_len = m->len - at;
+}
+
+/* Attributes that nobody knows. */
+static void put_unknown(struct message *m, uint16_t from)
+{
+	uint8_t payload[16];
+
+	if (!one_in(24))
+		return;
+	fuzz_bytes(payload, sizeof(payload));
+	put(m, from + fuzz_below(one_in(8) ? 0x3fff : 4), payload, fuzz_below(sizeof(payload)));
+}
+
+static uint32_t some_if_id(void)
+{
+	return one_in(12) ? fuzz_number() : 1 + fuzz_below(32);
+}
+
+static uint32_t some_link(void)
+{
+	switch (fuzz_below(8)) {
+	case 0: return fuzz_number();
+	case 1: return INDEX + fuzz_below(INDICES);
+	case 2: return 1;
+	case 3: return 0;
+	default: return DUMMY + fuzz_below(DUMMIES);
+	}
+}
+
+static uint32_t some_oif(void)
+{
+	return one_in(2) ? some_link() : INDEX + fuzz_below(INDICES);
+}
+
+static int32_t some_nsid(void)
+{
+	return one_in(6) ? fuzz_number() : 1 + fuzz_below(netns_count ? netns_count : 1);
+}
+
+static void put_name(struct message *m, uint32_t index)
+{
+	static const char *const odd[] = {
+		"", "x%d", "%d", "%s", ".", "..", "a/b", "a b", "a:b", "d0", "lo", "ipsec%%",
+		"sixteen-letters-", "more than sixteen letters",
+	};
+	char name[IFNAMSIZ];
+
+	if (one_in(20)) {
+		const char *text = pick(odd);
+
+		put(m, IFLA_IFNAME, text, strlen(text) + !one_in(4));
+		return;
+	}
+	snprintf(name, sizeof(name), "x%u", index - INDEX);
+	put(m, IFLA_IFNAME, name, strlen(name) + !one_in(16));
+}
+
+static void put_xfrm(struct message *m, bool external)
+{
+	uint32_t at = nest_begin(m, IFLA_INFO_DATA, 2), n = 0;
+
+	do {
+		if (external) {
+			if (!one_in(8))
+				put(m, IFLA_XFRM_COLLECT_METADATA, "\1\0\0", one_in(16) ? fuzz_below(5) : 0);
+			if (one_in(8))
+				put_u32(m, IFLA_XFRM_IF_ID, one_in(2) ? 0 : some_if_id());
+			if (one_in(8))
+				put_u32(m, IFLA_XFRM_LINK, one_in(2) ? 0 : some_link());
+		} else {
+			if (!one_in(10))
+				put_u32(m, IFLA_XFRM_IF_ID, some_if_id());
+			if (one_in(2))
+				put_u32(m, IFLA_XFRM_LINK, some_link());
+			if (one_in(32))
+				put(m, IFLA_XFRM_COLLECT_METADATA, NULL, 0);
+		}
+		put_unknown(m, __IFLA_XFRM_MAX);
+		/* What is there twice counts once. */
+	} while (one_in(16) && ++n < 4);
+	nest_end(m, at);
+}
+
+static void put_linkinfo(struct message *m, bool external)
+{
+	static const char *const kinds[] = { "dummy", "veth", "vrf", "" };
+	const char *kind = one_in(1000) ? pick(kinds) : "xfrm";
+	uint32_t at = nest_begin(m, IFLA_LINKINFO, 2);
+
+	if (!one_in(200))
+		put(m, IFLA_INFO_KIND, kind, strlen(kind) + one_in(2));
+	if (!one_in(20))
+		put_xfrm(m, external);
+	if (one_in(100))
+		put(m, IFLA_INFO_SLAVE_KIND, "vrf", 4);
+	put_unknown(m, 7);
+	nest_end(m, at);
+}
+
+/* Where the device goes to, and where its link is. */
+static void put_netns(struct message *m)
+{
+	if (one_in(12))
+		put_u32(m, IFLA_LINK_NETNSID, some_nsid());
+	if (one_in(24))
+		put_u32(m, IFLA_TARGET_NETNSID, some_nsid());
+	if (one_in(24))
+		put_u32(m, IFLA_NET_NS_FD, one_in(4) ? fuzz_below(32) : (uint32_t)netns_fd[fuzz_below(MAX_NETNS)]);
+	if (one_in(32))
+		put_u32(m, IFLA_NET_NS_PID, fuzz_below(4));
+	if (one_in(32))
+		put_u32(m, IFLA_NEW_IFINDEX, INDEX + fuzz_below(INDICES));
+}
+
+static void put_other(struct message *m)
+{
+	static const uint32_t mtus[] = { 0, 1, 67, 68, 1280, 1400, 1500, 9000, 65535, 65536, 0xffffffff };
+	uint8_t payload[36];
+
+	if (!one_in(3))
+		return;
+	fuzz_bytes(payload, sizeof(payload));
+	switch (fuzz_below(12)) {
+	case 0: case 1: put_u32(m, IFLA_MTU, pick(mtus)); break;
+	case 2: put(m, IFLA_ADDRESS, payload, one_in(2) ? 6 : fuzz_below(sizeof(payload))); break;
+	case 3: put(m, IFLA_BROADCAST, payload, one_in(2) ? 6 : fuzz_below(sizeof(payload))); break;
+	case 4: put_u32(m, IFLA_TXQLEN, fuzz_number()); break;
+	case 5: put_u32(m, IFLA_LINK, some_link()); break;
+	case 6: put_u32(m, IFLA_NUM_TX_QUEUES, fuzz_below(9)); break;
+	case 7: put_u32(m, IFLA_NUM_RX_QUEUES, fuzz_below(9)); break;
+	case 8: put_u32(m, IFLA_GSO_MAX_SIZE, fuzz_number()); break;
+	case 9: put(m, IFLA_CARRIER, payload, 1); break;
+	case 10: put_u32(m, IFLA_MASTER, some_link()); break;
+	case 11: put(m, IFLA_AF_SPEC, payload, fuzz_below(8)); break;
+	}
+}
+
+static uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr header = { .nlmsg_type = type, .nlmsg_flags = flags | NLM_F_REQUEST };
+
+	memcpy(m->bytes, &header, sizeof(header));
+	return m->len = sizeof(header);
+}
+
+static void message_add(struct message *m, const void *bytes, uint32_t len)
+{
+	memcpy(m->bytes + m->len, bytes, len);
+	m->len += NLMSG_ALIGN(len);
+}
+
+static void message_end(struct message *m)
+{
+	((struct nlmsghdr *)m->bytes)->nlmsg_len = m->len;
+}
+
+/* A request about a link. Few delete one, and so few can create one, because deletion takes long. */
+static void link_message(struct message *m)
+{
+	static const uint16_t flags[] = {
+		NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0,
+		NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE | NLM_F_REPLACE, NLM_F_CREATE | NLM_F_ECHO, NLM_F_APPEND,
+	};
+	static const uint16_t types[] = {
+		RTM_NEWLINK, RTM_NEWLINK, RTM_NEWLINK, RTM_NEWLINK, RTM_NEWLINK, RTM_NEWLINK, RTM_SETLINK,
+		RTM_GETLINK, RTM_GETLINK,
+	};
+	uint16_t type = one_in(200) ? RTM_DELLINK : pick(types);
+	uint32_t index = INDEX + fuzz_below(INDICES);
+	struct ifinfomsg ifi = { .ifi_family = one_in(50) ? fuzz_u32() : AF_UNSPEC };
+	uint16_t flag = pick(flags);
+
+	if (type == RTM_GETLINK)
+		flag = one_in(16) ? NLM_F_DUMP : 0;
+	message_begin(m, type, flag);
+	if (one_in(2))
+		ifi.ifi_index = one_in(20) ? some_link() : index;
+	/* Damaged requests may remove the dummies; not too often. */
+	if (type == RTM_DELLINK && !one_in(50))
+		ifi.ifi_index = index;
+	if (one_in(3)) {
+		ifi.ifi_flags = one_in(8) ? fuzz_u32() : IFF_UP * fuzz_below(2);
+		ifi.ifi_change = one_in(8) ? fuzz_u32() : IFF_UP;
+	}
+	message_add(m, &ifi, one_in(200) ? fuzz_below(sizeof(ifi)) : sizeof(ifi));
+	if (!one_in(8))
+		put_name(m, index);
+	if (type == RTM_NEWLINK || one_in(6))
+		put(m, IFLA_GROUP, &(uint32_t){ GROUP }, 4);
+	if (type == RTM_NEWLINK ? !one_in(40) : one_in(4))
+		put_linkinfo(m, one_in(6));
+	put_netns(m);
+	put_other(m);
+	if (one_in(type == RTM_GETLINK ? 4 : 100))
+		put_u32(m, IFLA_EXT_MASK, fuzz_u32());
+	put_unknown(m, 80);
+}
+
+static void put_encap(struct message *m, uint16_t type_attr, uint16_t encap_attr)
+{
+	uint32_t at, n = 0;
+
+	if (!one_in(40))
+		put_u16(m, type_attr, one_in(100) ? fuzz_below(LWTUNNEL_ENCAP_IP6 + 1) : LWTUNNEL_ENCAP_XFRM);
+	if (one_in(40))
+		return;
+	at = nest_begin(m, encap_attr, 1);
+	if (one_in(20))
+		((struct nlattr *)(m->bytes + at))->nla_type &= ~NLA_F_NESTED;
+	do {
+		if (!one_in(16))
+			put_u32(m, LWT_XFRM_IF_ID, some_if_id());
+		if (one_in(3))
+			put_u32(m, LWT_XFRM_LINK, some_link());
+		put_unknown(m, __LWT_XFRM_MAX);
+	} while (one_in(16) && ++n < 4);
+	nest_end(m, at);
+}
+
+static void put_hops(struct message *m)
+{
+	uint32_t at = nest_begin(m, RTA_MULTIPATH, 100), i, n = 1 + fuzz_below(3);
+
+	for (i = 0; i < n && m->len < MESSAGE_SIZE / 2; i++) {
+		struct rtnexthop hop = { .rtnh_ifindex = some_oif(), .rtnh_hops = fuzz_below(4) };
+		uint32_t begin = m->len;
+
+		message_add(m, &hop, sizeof(hop));
+		if (!one_in(4))
+			put_encap(m, RTA_ENCAP_TYPE, RTA_ENCAP);
+		((struct rtnexthop *)(m->bytes + begin))->rtnh_len =
+			one_in(50) ? fuzz_number() : m->len - begin;
+	}
+	nest_end(m, at);
+}
+
+static void put_address(struct message *m, uint16_t type, uint8_t family, uint8_t last)
+{
+	uint8_t v4[4] = { 10, 9, 0, last };
+	uint8_t v6[16] = { 0xfd, 0, 0, 9, [15] = last };
+
+	put(m, type, family == AF_INET6 ? v6 : v4, one_in(64) ? fuzz_below(16) : family == AF_INET6 ? 16 : 4);
+}
+
+static void route_message(struct message *m)
+{
+	static const uint16_t flags[] = {
+		NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE | NLM_F_REPLACE, NLM_F_CREATE | NLM_F_REPLACE,
+		NLM_F_CREATE | NLM_F_APPEND, NLM_F_REPLACE, NLM_F_CREATE, 0,
+	};
+	static const uint16_t types[] = {
+		RTM_NEWROUTE, RTM_NEWROUTE, RTM_NEWROUTE, RTM_NEWROUTE, RTM_DELROUTE, RTM_DELROUTE, RTM_GETROUTE,
+	};
+	struct rtmsg rtm = {
+		.rtm_family = one_in(2) ? AF_INET : AF_INET6,
+		.rtm_table = one_in(8) ? fuzz_u32() : TABLE,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_LINK,
+		.rtm_type = one_in(20) ? fuzz_below(14) : RTN_UNICAST,
+	};
+	uint16_t type = pick(types), flag = pick(flags);
+
+	if (type == RTM_GETROUTE)
+		flag = one_in(16) ? NLM_F_DUMP : 0;
+	else if (type == RTM_DELROUTE)
+		flag = 0;
+	rtm.rtm_dst_len = rtm.rtm_family == AF_INET ? 32 : 128;
+	if (one_in(16))
+		rtm.rtm_dst_len = fuzz_below(140);
+	if (one_in(32))
+		rtm.rtm_family = fuzz_below(40);
+	if (one_in(32))
+		rtm.rtm_scope = fuzz_u32();
+	if (one_in(32))
+		rtm.rtm_flags = fuzz_u32();
+	message_begin(m, type, flag);
+	message_add(m, &rtm, one_in(200) ? fuzz_below(sizeof(rtm)) : sizeof(rtm));
+	if (!one_in(20))
+		put_address(m, RTA_DST, rtm.rtm_family, fuzz_below(8));
+	if (one_in(10))
+		put_u32(m, RTA_NH_ID, 1 + fuzz_below(8));
+	else if (one_in(6))
+		put_hops(m);
+	else {
+		put_u32(m, RTA_OIF, some_oif());
+		if (!one_in(8))
+			put_encap(m, RTA_ENCAP_TYPE, RTA_ENCAP);
+	}
+	if (one_in(8))
+		put_u32(m, RTA_PRIORITY, fuzz_below(4));
+	if (one_in(16))
+		put_address(m, RTA_GATEWAY, rtm.rtm_family, 77);
+	if (one_in(32))
+		put_u32(m, RTA_TABLE, TABLE);
+	put_unknown(m, 32);
+}
+
+static void nexthop_message(struct message *m)
+{
+	static const uint16_t types[] = { RTM_NEWNEXTHOP, RTM_NEWNEXTHOP, RTM_NEWNEXTHOP, RTM_DELNEXTHOP, RTM_GETNEXTHOP };
+	struct nhmsg nhm = {
+		.nh_family = one_in(2) ? AF_INET : AF_INET6, .nh_protocol = RTPROT_STATIC, .nh_scope = 0,
+	};
+	uint16_t type = pick(types), flag = NLM_F_CREATE | NLM_F_REPLACE * fuzz_below(2);
+
+	if (type == RTM_GETNEXTHOP)
+		flag = one_in(8) ? NLM_F_DUMP : 0;
+	else if (type == RTM_DELNEXTHOP)
+		flag = 0;
+	if (one_in(16))
+		nhm.nh_flags = fuzz_u32();
+	message_begin(m, type, flag);
+	if (type != RTM_NEWNEXTHOP)
+		nhm = (struct nhmsg){};
+	message_add(m, &nhm, sizeof(nhm));
+	if (!one_in(8))
+		put_u32(m, NHA_ID, 1 + fuzz_below(8));
+	if (type != RTM_NEWNEXTHOP)
+		return;
+	if (one_in(8)) {
+		struct nexthop_grp group[3] = { { .id = 1 + fuzz_below(8) }, { .id = 1 + fuzz_below(8) } };
+
+		put(m, NHA_GROUP, group, fuzz_below(3) * sizeof(group[0]));
+	} else {
+		put_u32(m, NHA_OIF, some_oif());
+		put_encap(m, NHA_ENCAP_TYPE, NHA_ENCAP);
+		if (one_in(16))
+			put(m, NHA_BLACKHOLE, NULL, 0);
+	}
+	put_unknown(m, 16);
+}
+
+/* Damage. */
+static void mutate(struct message *m)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)m->bytes;
+	uint32_t at, len, body = m->len - sizeof(*header);
+
+	if (body < 8)
+		return;
+	at = sizeof(*header) + fuzz_below(body);
+	switch (fuzz_below(9)) {
+	case 0:
+		m->bytes[at] ^= 1 << fuzz_below(8);
+		break;
+	case 1:
+		m->bytes[at] = fuzz_u32();
+		break;
+	case 2: /* a number; attributes begin at multiples of four */
+		at &= ~3;
+		*(uint32_t *)(m->bytes + at) = fuzz_number();
+		break;
+	case 3: /* a length */
+		at &= ~3;
+		*(uint16_t *)(m->bytes + at) = one_in(2) ? fuzz_below(24) : fuzz_number();
+		break;
+	case 4: /* a type */
+		at &= ~3;
+		*(uint16_t *)(m->bytes + at + 2) ^= one_in(2) ? 0x8000 >> fuzz_below(2) : fuzz_below(8);
+		break;
+	case 5: /* the end is missing */
+		m->len = at;
+		break;
+	case 6: /* something is missing */
+		at &= ~3;
+		len = 4 * fuzz_below(4);
+		if (at + len > m->len)
+			break;
+		memmove(m->bytes + at, m->bytes + at + len, m->len - at - len);
+		m->len -= len;
+		break;
+	case 7: /* something is there twice */
+		at &= ~3;
+		len = 4 * (1 + fuzz_below(8));
+		if (m->len + len > MESSAGE_SIZE - 64 || at + len > m->len)
+			break;
+		memmove(m->bytes + at + len, m->bytes + at, m->len - at);
+		m->len += len;
+		break;
+	case 8: /* something behind the end */
+		len = fuzz_below(32);
+		if (m->len + len > MESSAGE_SIZE - 64)
+			break;
+		fuzz_bytes(m->bytes + m->len, len);
+		m->len += len;
+		break;
+	}
+	header->nlmsg_len = m->len;
+}
+
+/************************************************************************************************
+ * Parsing, as the kernel parses
+ */
+
+struct span {
+	const uint8_t *bytes;
+	uint32_t len;
+};
+
+/* The last attribute of a type, with at least so many bytes. */
+static bool attribute(struct span in, uint16_t type, struct span *out)
+{
+	bool found = false;
+
+	while (in.len >= sizeof(struct nlattr)) {
+		struct nlattr attr;
+
+		memcpy(&attr, in.bytes, sizeof(attr));
+		if (attr.nla_len < sizeof(attr) || attr.nla_len > in.len)
+			break;
+		if ((attr.nla_type & NLA_TYPE_MASK) == type) {
+			*out = (struct span){ in.bytes + sizeof(attr), attr.nla_len - sizeof(attr) };
+			found = true;
+		}
+		if (NLA_ALIGN(attr.nla_len) >= in.len)
+			break;
+		in.bytes += NLA_ALIGN(attr.nla_len);
+		in.len -= NLA_ALIGN(attr.nla_len);
+	}
+	return found;
+}
+
+static bool number(struct span in, uint16_t type, uint32_t *value)
+{
+	struct span span;
+
+	if (!attribute(in, type, &span) || span.len < 4)
+		return false;
+	memcpy(value, span.bytes, 4);
+	return true;
+}
+
+/* Whether attributes fill the bytes to the end, as those that the kernel writes do. */
+static bool well_formed(struct span in)
+{
+	while (in.len) {
+		struct nlattr attr;
+
+		if (in.len < sizeof(attr))
+			return false;
+		memcpy(&attr, in.bytes, sizeof(attr));
+		if (attr.nla_len < sizeof(attr) || attr.nla_len > in.len)
+			return false;
+		if (NLA_ALIGN(attr.nla_len) >= in.len)
+			return true;
+		in.bytes += NLA_ALIGN(attr.nla_len);
+		in.len -= NLA_ALIGN(attr.nla_len);
+	}
+	return true;
+}
+
+static struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
+{
+	uint32_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
+
+	if (header->nlmsg_len < skip)
+		return (struct span){};
+	return (struct span){ (const uint8_t *)header + skip, header->nlmsg_len - skip };
+}
+
+/* What is said of an xfrm device. */
+struct xfrm {
+	bool is_xfrm, has_if_id, has_link, external;
+	uint32_t if_id, link;
+};
+
+static struct xfrm xfrm_of(struct span attrs)
+{
+	struct xfrm xfrm = {};
+	struct span info, kind, data;
+
+	if (!attribute(attrs, IFLA_LINKINFO, &info) || !attribute(info, IFLA_INFO_KIND, &kind))
+		return xfrm;
+	xfrm.is_xfrm = kind.len >= 4 && !memcmp(kind.bytes, "xfrm", 4) && (kind.len == 4 || !kind.bytes[4]);
+	if (!xfrm.is_xfrm || !attribute(info, IFLA_INFO_DATA, &data))
+		return xfrm;
+	xfrm.has_if_id = number(data, IFLA_XFRM_IF_ID, &xfrm.if_id);
+	xfrm.has_link = number(data, IFLA_XFRM_LINK, &xfrm.link);
+	xfrm.external = attribute(data, IFLA_XFRM_COLLECT_METADATA, &info);
+	return xfrm;
+}
+
+/*
+ * Whether the kernel would look for a module because of the request: for a kind or an encapsulation that
+ * it does not know. That takes as long as a hundred requests, and is nothing that the driver does.
+ */
+static bool asks_for_module(const struct message *m)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)m->bytes;
+	struct span info, kind, encap;
+
+	if (header->nlmsg_type == RTM_NEWLINK)
+		return attribute(attributes(header, sizeof(struct ifinfomsg)), IFLA_LINKINFO, &info) &&
+		       attribute(info, IFLA_INFO_KIND, &kind) && kind.len && kind.bytes[0] &&
+		       !(kind.len >= 4 && !memcmp(kind.bytes, "xfrm", 4) && (kind.len == 4 || !kind.bytes[4]));
+	return attribute(attributes(header, sizeof(struct rtmsg)), RTA_ENCAP_TYPE, &encap) && encap.len >= 2 &&
+	       *(const uint16_t *)encap.bytes != LWTUNNEL_ENCAP_XFRM;
+}
+
+/* One request; whether it may be followed by others in the same buffer. */
+static bool generate(struct message *m)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)m->bytes;
+	uint32_t what = fuzz_below(16), n;
+	static struct message before;
+	bool go_on = true;
+
+	if (what < 10)
+		link_message(m);
+	else if (what < 15)
+		route_message(m);
+	else
+		nexthop_message(m);
+	message_end(m);
+	if (one_in(3)) {
+		before = *m;
+		for (n = 1 + fuzz_below(3); n; n--)
+			mutate(m);
+		if (asks_for_module(m))
+			*m = before;
+	}
+	if (one_in(100)) {
+		header->nlmsg_len = one_in(2) ? fuzz_below(m->len + 64) : fuzz_number();
+		go_on = false;
+	}
+	if (one_in(200))
+		header->nlmsg_flags = fuzz_u32();
+	/* The others would reach what has nothing to do with the driver, or wait for ever. */
+	if (one_in(500))
+		header->nlmsg_type = one_in(2) ? RTM_NEWLINK + fuzz_below(12) : fuzz_below(16);
+	return go_on;
+}
+
+/************************************************************************************************
+ * Sockets
+ */
+
+static int bulk, checked[2], elsewhere[MAX_NETNS];
+static uint32_t sequence;
+static uint8_t answer[1 << 18] __attribute__((aligned(4)));
+static char problem[512];
+
+static bool fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!problem[0])
+		vsnprintf(problem, sizeof(problem), format, args);
+	va_end(args);
+	return false;
+}
+
+static int open_socket(bool strict)
+{
+	int one = 1, size = 8 << 20, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct timeval patience = { .tv_sec = 60 };
+
+	if (fd < 0)
+		err(1, "socket");
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (strict)
+		setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
+	return fd;
+}
+
+/* Calls seen for each message that comes back, until the last; returns the error, 0 or negative. */
+static int ask(int fd, struct message *m, bool (*seen)(const struct nlmsghdr *header, void *arg), void *arg)
+{
+	struct nlmsghdr *header = (struct nlmsghdr *)m->bytes;
+	bool dump = (header->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP && header->nlmsg_type % 4 == 2;
+
+	message_end(m);
+	header->nlmsg_seq = ++sequence;
+	if (!dump)
+		header->nlmsg_flags |= NLM_F_ACK;
+	if (send(fd, m->bytes, m->len, 0) < 0)
+		err(1, "send");
+	for (;;) {
+		ssize_t len = recv(fd, answer, sizeof(answer), 0);
+		const uint8_t *at = answer;
+
+		if (len < 0)
+			err(1, "recv");
+		while (len >= (ssize_t)sizeof(*header)) {
+			const struct nlmsghdr *next = (const struct nlmsghdr *)at;
+
+			if (next->nlmsg_len < sizeof(*next) || next->nlmsg_len > len) {
+				fail("a message of %u bytes in %zd", next->nlmsg_len, len);
+				return -EBADMSG;
+			}
+			if (next->nlmsg_seq == sequence) {
+				if (next->nlmsg_type == NLMSG_ERROR || next->nlmsg_type == NLMSG_DONE)
+					return *(const int *)NLMSG_DATA(next);
+				if (seen && !seen(next, arg))
+					seen = NULL;
+			}
+			at += NLMSG_ALIGN(next->nlmsg_len);
+			len -= NLMSG_ALIGN(next->nlmsg_len);
+		}
+	}
+}
+
+/* Takes what has come back; the errors of requests are noted by their number. */
+static void drain(int errors[], uint32_t first, uint32_t count)
+{
+	static uint8_t buffers[32][4096] __attribute__((aligned(4)));
+	struct mmsghdr messages[32];
+	struct iovec vectors[32];
+	int i, got;
+
+	for (;;) {
+		for (i = 0; i < 32; i++) {
+			vectors[i] = (struct iovec){ buffers[i], sizeof(buffers[i]) };
+			messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &vectors[i], .msg_iovlen = 1 } };
+		}
+		got = recvmmsg(bulk, messages, 32, MSG_DONTWAIT, NULL);
+		if (got < 0 && errno == ENOBUFS)
+			continue;
+		if (got <= 0)
+			return;
+		for (i = 0; i < got; i++) {
+			const struct nlmsghdr *header = (const struct nlmsghdr *)buffers[i];
+
+			if (header->nlmsg_type == NLMSG_ERROR && header->nlmsg_seq - first < count)
+				errors[header->nlmsg_seq - first] = *(const int *)NLMSG_DATA(header);
+		}
+	}
+}
+
+/************************************************************************************************
+ * What must hold
+ */
+
+struct devices {
+	uint32_t count, others;
+	/* Those that a request of the group would not remove. */
+	uint32_t index[1024];
+	struct xfrm xfrm;
+};
+
+static bool see_link(const struct nlmsghdr *header, void *arg)
+{
+	struct span attrs = attributes(header, sizeof(struct ifinfomsg)), info, data, name;
+	const struct ifinfomsg *ifi = NLMSG_DATA(header);
+	struct devices *devices = arg;
+	struct xfrm xfrm;
+	uint32_t group = 0;
+
+	if (header->nlmsg_type != RTM_NEWLINK)
+		return fail("a message of type %u among links", header->nlmsg_type);
+	if (!well_formed(attrs))
+		return fail("the attributes of link %d can't be parsed", ifi->ifi_index);
+	if (!attribute(attrs, IFLA_IFNAME, &name) || !name.len || name.bytes[name.len - 1])
+		return fail("link %d has no name", ifi->ifi_index);
+	xfrm = xfrm_of(attrs);
+	if (!xfrm.is_xfrm)
+		return true;
+	if (attribute(attrs, IFLA_LINKINFO, &info) && attribute(info, IFLA_INFO_DATA, &data) &&
+	    (!well_formed(info) || !well_formed(data)))
+		return fail("what is said of %s can't be parsed", name.bytes);
+	if (!xfrm.has_if_id || !xfrm.has_link || xfrm.external != !xfrm.if_id)
+		return fail("%s: if_id %d %#x, link %d %u, external %d", name.bytes, xfrm.has_if_id,
+			    xfrm.if_id, xfrm.has_link, xfrm.link, xfrm.external);
+	devices->count++;
+	devices->xfrm = xfrm;
+	number(attrs, IFLA_GROUP, &group);
+	if (group != GROUP && devices->others < ARRAY_SIZE(devices->index))
+		devices->index[devices->others++] = ifi->ifi_index;
+	return true;
+}
+
+static void link_request(struct message *m, uint16_t type, uint16_t flags, int index, const char *name)
+{
+	struct ifinfomsg ifi = { .ifi_index = index };
+
+	message_begin(m, type, flags);
+	message_add(m, &ifi, sizeof(ifi));
+	if (name)
+		put(m, IFLA_IFNAME, name, strlen(name) + 1);
+}
+
+/* The devices of a namespace, asked for with and without strict checking. */
+static bool dump_links(int fd, struct devices *devices)
+{
+	struct message m;
+	int error;
+
+	*devices = (struct devices){};
+	link_request(&m, RTM_GETLINK, NLM_F_DUMP, 0, NULL);
+	error = ask(fd, &m, see_link, devices);
+	return !error || fail("the dump of links ends with error %d", -error);
+}
+
+static bool see_route(const struct nlmsghdr *header, void *arg)
+{
+	struct span attrs = attributes(header, sizeof(struct rtmsg)), encap;
+	uint32_t *count = arg, value;
+
+	if (!well_formed(attrs))
+		return fail("the attributes of a route can't be parsed");
+	if (attribute(attrs, RTA_ENCAP, &encap)) {
+		if (!well_formed(encap) || !number(encap, LWT_XFRM_IF_ID, &value) || !value)
+			return fail("the encapsulation of a route can't be parsed");
+		++*count;
+	}
+	return true;
+}
+
+static bool dump_routes(int fd)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	uint32_t i, count = 0;
+
+	for (i = 0; i < ARRAY_SIZE(families); i++) {
+		struct rtmsg rtm = { .rtm_family = families[i] };
+		struct message m;
+		int error;
+
+		message_begin(&m, RTM_GETROUTE, NLM_F_DUMP);
+		message_add(&m, &rtm, sizeof(rtm));
+		error = ask(fd, &m, see_route, &count);
+		if (error)
+			return fail("the dump of routes ends with error %d", -error);
+	}
+	return true;
+}
+
+/* A device is made, changed and deleted as it should be. */
+static bool plain(void)
+{
+	struct devices devices = {};
+	struct message m;
+	uint32_t if_id, at, data;
+	int step, error;
+
+	for (step = 0; step < 2; step++) {
+		if_id = 0xf00d0000 + step;
+		link_request(&m, RTM_NEWLINK, step ? 0 : NLM_F_CREATE | NLM_F_EXCL, 0, "plain");
+		at = m.len;
+		put(&m, IFLA_LINKINFO, NULL, 0);
+		put(&m, IFLA_INFO_KIND, "xfrm", 4);
+		data = m.len;
+		put(&m, IFLA_INFO_DATA, NULL, 0);
+		put(&m, IFLA_XFRM_IF_ID, &if_id, 4);
+		put(&m, IFLA_XFRM_LINK, &(uint32_t){ DUMMY }, 4);
+		nest_end(&m, data);
+		nest_end(&m, at);
+		error = ask(checked[0], &m, NULL, NULL);
+		if (error)
+			return fail("a plain device can't be %s: error %d", step ? "changed" : "created", -error);
+		link_request(&m, RTM_GETLINK, 0, 0, "plain");
+		error = ask(checked[1], &m, see_link, &devices);
+		if (error)
+			return fail("a plain device can't be asked about: error %d", -error);
+		if (devices.xfrm.if_id != if_id || devices.xfrm.link != DUMMY)
+			return fail("a plain device has the if_id %#x and the link %u", devices.xfrm.if_id,
+				    devices.xfrm.link);
+	}
+	link_request(&m, RTM_DELLINK, 0, 0, "plain");
+	error = ask(checked[0], &m, NULL, NULL);
+	if (error)
+		return fail("a plain device can't be deleted: error %d", -error);
+	link_request(&m, RTM_GETLINK, 0, 0, "plain");
+	error = ask(checked[0], &m, see_link, &devices);
+	return error == -ENODEV || fail("a device that was deleted: error %d", -error);
+}
+
+struct wanted {
+	struct span dst;
+	struct rtmsg rtm;
+	uint32_t if_id, link;
+	bool found;
+};
+
+static bool see_wanted(const struct nlmsghdr *header, void *arg)
+{
+	struct span attrs = attributes(header, sizeof(struct rtmsg)), dst, encap;
+	const struct rtmsg *rtm = NLMSG_DATA(header);
+	struct wanted *wanted = arg;
+	uint32_t if_id = 0, link = 0;
+
+	if (rtm->rtm_table == wanted->rtm.rtm_table && rtm->rtm_dst_len == wanted->rtm.rtm_dst_len &&
+	    attribute(attrs, RTA_DST, &dst) && dst.len <= wanted->dst.len &&
+	    !memcmp(dst.bytes, wanted->dst.bytes, dst.len) && attribute(attrs, RTA_ENCAP, &encap) &&
+	    number(encap, LWT_XFRM_IF_ID, &if_id)) {
+		number(encap, LWT_XFRM_LINK, &link);
+		wanted->found |= if_id == wanted->if_id && link == wanted->link;
+	}
+	return true;
+}
+
+static unsigned long checks;
+
+/* Whether a route that was accepted is there, with its encapsulation. */
+static bool check_route(const struct nlmsghdr *header)
+{
+	struct wanted wanted = { .rtm = *(const struct rtmsg *)NLMSG_DATA(header) };
+	struct span attrs = attributes(header, sizeof(struct rtmsg)), encap, ignored;
+	struct message m;
+	uint32_t value;
+	int error;
+
+	if (wanted.rtm.rtm_table != TABLE || wanted.rtm.rtm_type != RTN_UNICAST ||
+	    (wanted.rtm.rtm_family != AF_INET && wanted.rtm.rtm_family != AF_INET6) ||
+	    wanted.rtm.rtm_dst_len != (wanted.rtm.rtm_family == AF_INET ? 32 : 128))
+		return true;
+	if (attribute(attrs, RTA_MULTIPATH, &ignored) || attribute(attrs, RTA_NH_ID, &ignored) ||
+	    number(attrs, RTA_TABLE, &value) || !attribute(attrs, RTA_ENCAP, &encap) ||
+	    !attribute(attrs, RTA_ENCAP_TYPE, &ignored) || ignored.len < 2 ||
+	    *(const uint16_t *)ignored.bytes != LWTUNNEL_ENCAP_XFRM ||
+	    !attribute(attrs, RTA_DST, &wanted.dst) || !number(encap, LWT_XFRM_IF_ID, &wanted.if_id))
+		return true;
+	number(encap, LWT_XFRM_LINK, &wanted.link);
+	message_begin(&m, RTM_GETROUTE, NLM_F_DUMP);
+	message_add(&m, &(struct rtmsg){ .rtm_family = wanted.rtm.rtm_family }, sizeof(struct rtmsg));
+	error = ask(checked[0], &m, see_wanted, &wanted);
+	checks++;
+	if (error)
+		return fail("the dump of routes ends with error %d", -error);
+	return wanted.found || fail("the route that was accepted has not if_id %#x and link %u", wanted.if_id,
+				    wanted.link);
+}
+
+/* Whether a device that was created or changed is as it was asked for. */
+static bool check_link(const struct nlmsghdr *header)
+{
+	struct span attrs = attributes(header, sizeof(struct ifinfomsg)), name, ignored;
+	const struct ifinfomsg *ifi = NLMSG_DATA(header);
+	struct xfrm asked = xfrm_of(attrs);
+	struct devices devices = {};
+	char text[IFNAMSIZ] = {};
+	struct message m;
+	int error, index = ifi->ifi_index;
+
+	/* In another namespace it has to be looked for elsewhere. */
+	if (!asked.is_xfrm || attribute(attrs, IFLA_NET_NS_FD, &ignored) || attribute(attrs, IFLA_NET_NS_PID, &ignored) ||
+	    attribute(attrs, IFLA_TARGET_NETNSID, &ignored) || attribute(attrs, IFLA_NEW_IFINDEX, &ignored))
+		return true;
+	if (!index) {
+		if (!attribute(attrs, IFLA_IFNAME, &name) || name.len > IFNAMSIZ)
+			return true;
+		memcpy(text, name.bytes, name.len);
+		if (!text[0] || strlen(text) >= IFNAMSIZ || strchr(text, '%'))
+			return true;
+	}
+	link_request(&m, RTM_GETLINK, 0, index, index ? NULL : text);
+	error = ask(checked[1], &m, see_link, &devices);
+	checks++;
+	if (error)
+		return fail("the device that was accepted can't be asked about: error %d", -error);
+	/* A request that names a device without saying anything of it changes nothing. */
+	if (!devices.count || (!asked.has_if_id && !asked.has_link && !asked.external))
+		return true;
+	if ((asked.has_if_id && devices.xfrm.if_id != asked.if_id) ||
+	    (asked.has_link && devices.xfrm.link != asked.link) || (asked.external && !devices.xfrm.external))
+		return fail("%s asked for if_id %#x, link %u, external %d and is if_id %#x, link %u, external %d",
+			    text, asked.if_id, asked.link, asked.external, devices.xfrm.if_id,
+			    devices.xfrm.link, devices.xfrm.external);
+	return true;
+}
+
+static bool check_accepted(const struct message *m)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)m->bytes;
+
+	if (!(header->nlmsg_flags & NLM_F_REQUEST) || header->nlmsg_len != m->len)
+		return true;
+	if (header->nlmsg_type == RTM_NEWLINK)
+		return check_link(header);
+	if (header->nlmsg_type == RTM_NEWROUTE)
+		return check_route(header);
+	return true;
+}
+
+/* Removes what a chunk has left. */
+static bool reset(void)
+{
+	static struct devices devices;
+	struct message m;
+	uint32_t i;
+	int n;
+
+	for (n = 0; n <= netns_count; n++) {
+		int fd = n ? elsewhere[n - 1] : checked[0];
+
+		/* The loopback device may have got there, and keeps the others from being deleted. */
+		link_request(&m, RTM_SETLINK, 0, 1, NULL);
+		put(&m, IFLA_GROUP, &(uint32_t){ 0 }, 4);
+		ask(fd, &m, NULL, NULL);
+		link_request(&m, RTM_DELLINK, 0, 0, NULL);
+		put(&m, IFLA_GROUP, &(uint32_t){ GROUP }, 4);
+		ask(fd, &m, NULL, NULL);
+		if (!dump_links(fd, &devices))
+			return false;
+		for (i = 0; i < devices.others; i++) {
+			link_request(&m, RTM_DELLINK, 0, devices.index[i], NULL);
+			ask(fd, &m, NULL, NULL);
+		}
+		if (!dump_links(fd, &devices))
+			return false;
+		if (devices.count)
+			return fail("%u devices can't be deleted", devices.count);
+	}
+	/* Routes and next hops go with the devices; the dummies have lost none, or are made again. */
+	for (i = 0; i < DUMMIES; i++) {
+		char name[IFNAMSIZ];
+		uint32_t at;
+		struct ifinfomsg ifi = { .ifi_index = DUMMY + i, .ifi_change = IFF_UP };
+
+		snprintf(name, sizeof(name), "d%u", i);
+		link_request(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, DUMMY + i, name);
+		at = m.len;
+		put(&m, IFLA_LINKINFO, NULL, 0);
+		put(&m, IFLA_INFO_KIND, "dummy", 5);
+		nest_end(&m, at);
+		ask(checked[0], &m, NULL, NULL);
+		for (n = 0; n < 2; n++) {
+			ifi.ifi_flags = n ? IFF_UP : 0;
+			message_begin(&m, RTM_SETLINK, 0);
+			message_add(&m, &ifi, sizeof(ifi));
+			ask(checked[0], &m, NULL, NULL);
+		}
+	}
+	return true;
+}
+
+/* How many of the messages of a batch that went to the kernel it has accepted, by their type. */
+static uint32_t created;
+static unsigned long sent, accepted;
+static int last_error;
+
+static bool send_batch(struct message batch[], uint32_t count)
+{
+	static struct iovec vectors[BATCH];
+	struct msghdr header = { .msg_iov = vectors, .msg_iovlen = count };
+	int errors[BATCH] = {};
+	uint32_t i, first = sequence + 1;
+
+	for (i = 0; i < count; i++) {
+		struct nlmsghdr *next = (struct nlmsghdr *)batch[i].bytes;
+
+		next->nlmsg_seq = ++sequence;
+		/* The last is padded, too; the kernel does not mind. */
+		memset(batch[i].bytes + batch[i].len, 0, NLMSG_ALIGN(batch[i].len) - batch[i].len);
+		vectors[i] = (struct iovec){ batch[i].bytes, NLMSG_ALIGN(batch[i].len) };
+	}
+	if (sendmsg(bulk, &header, 0) < 0 && errno != ENOBUFS)
+		err(1, "sendmsg");
+	drain(errors, first, count);
+	sent += count;
+	for (i = 0; i < count; i++) {
+		const struct nlmsghdr *next = (const struct nlmsghdr *)batch[i].bytes;
+
+		accepted += !errors[i];
+		if (!errors[i] && next->nlmsg_type == RTM_NEWLINK)
+			created++;
+	}
+	/* Nothing has been asked for since the last one. */
+	last_error = -errors[count - 1];
+	return last_error || check_accepted(&batch[count - 1]);
+}
+
+static bool healthy(void)
+{
+	static struct devices devices;
+	uint32_t total = 0;
+	int n;
+
+	for (n = 0; n < 2; n++)
+		if (!dump_links(checked[n], &devices) || !dump_routes(checked[n]))
+			return false;
+	total = devices.count;
+	for (n = 0; n < netns_count; n++) {
+		if (!dump_links(elsewhere[n], &devices))
+			return false;
+		total += devices.count;
+	}
+	if (total > created)
+		return fail("%u devices, of which %u were created", total, created);
+	return plain() && reset();
+}
+
+static bool chunk(uint64_t seed, uint32_t count)
+{
+	static struct message batch[BATCH];
+	uint32_t n = 0, size;
+
+	fuzz_seed(seed);
+	created = 0;
+	while (count) {
+		size = one_in(4) ? 1 : 1 + fuzz_below(BATCH);
+		for (n = 0; n < size && n < count;)
+			if (!generate(&batch[n++]))
+				break;
+		count -= n;
+		if (!send_batch(batch, n))
+			return false;
+	}
+	return healthy();
+}
+
+static void print(uint64_t seed, uint32_t count)
+{
+	static struct message m;
+
+	fuzz_seed(seed);
+	while (count) {
+		uint32_t n, size = one_in(4) ? 1 : 1 + fuzz_below(BATCH);
+
+		for (n = 0; n < size && count; n++, count--) {
+			bool go_on = generate(&m);
+
+			print_bytes(m.bytes, m.len);
+			if (!go_on) {
+				count--;
+				break;
+			}
+		}
+	}
+}
+
+static bool replay(const char *name)
+{
+	static struct message m;
+	FILE *file = fopen(name, "re");
+	ssize_t len;
+	bool good = true;
+
+	if (!file)
+		err(1, "%s", name);
+	created = 0;
+	printf("# %s:", basename(name));
+	while (good && (len = read_case(file, NULL, 0, m.bytes, MESSAGE_SIZE - 64)) >= 0) {
+		m.len = len;
+		good = send_batch(&m, 1);
+		printf(" %s", last_error ? strerrorname_np(last_error) : "ok");
+	}
+	putchar('\n');
+	fclose(file);
+	return good && healthy();
+}
+
+static void prepare(char *names[])
+{
+	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), i;
+
+	for (i = 0; names[i] && strcmp(names[i], "--"); i++) {
+		if (i > MAX_NETNS)
+			errx(1, "too many namespaces");
+		/* The first may be given by its descriptor, too: a device may go where it is. */
+		if (i < MAX_NETNS)
+			netns_fd[i] = netns_open(names[i]);
+		if (setns(i < MAX_NETNS ? netns_fd[i] : netns_open(names[i]), CLONE_NEWNET))
+			err(1, "setns");
+		if (i) {
+			elsewhere[i - 1] = open_socket(false);
+			continue;
+		}
+		bulk = open_socket(false);
+		checked[0] = open_socket(false);
+		checked[1] = open_socket(true);
+	}
+	if (!i)
+		errx(1, "no namespace");
+	netns_count = i - 1;
+	if (setns(here, CLONE_NEWNET))
+		err(1, "setns");
+}
+
+int main(int argc, char *argv[])
+{
+	unsigned long before;
+	uint64_t seed, first;
+	uint32_t count, n, progress = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc >= 4 && !strcmp(argv[1], "print")) {
+		netns_count = 2;
+		print(strtoull(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
+		return 0;
+	}
+	before = tainted();
+	if (argc >= 5 && !strcmp(argv[1], "run")) {
+		first = seed = strtoull(argv[2], NULL, 0);
+		count = strtoul(argv[3], NULL, 0);
+		prepare(argv + 4);
+		if (!reset())
+			errx(1, "%s", problem);
+		for (; count; count -= n, seed++) {
+			n = count < CHUNK ? count : CHUNK;
+			if (!chunk(seed, n))
+				errx(1, "%s, with FUZZ_SEED=%llu FUZZ_COUNT=%u", problem,
+				     (unsigned long long)seed, n);
+			if (tainted() != before)
+				errx(1, "the kernel complained, with FUZZ_SEED=%llu FUZZ_COUNT=%u",
+				     (unsigned long long)seed, n);
+			/* After a crash nobody else can say how far it came. */
+			if ((seed - first) / 20 > progress) {
+				progress = (seed - first) / 20;
+				printf("# %lu messages, next FUZZ_SEED=%llu\n", sent, (unsigned long long)seed + 1);
+			}
+		}
+		printf("# %lu messages, %lu not refused, %lu compared with what they asked for\n", sent, accepted,
+		       checks);
+		return 0;
+	}
+	if (argc >= 5 && !strcmp(argv[1], "replay")) {
+		char **file = argv + 2;
+
+		prepare(argv + 2);
+		while (*file && strcmp(*file, "--"))
+			file++;
+		if (!*file || !reset())
+			errx(1, "%s", problem);
+		while (*++file) {
+			if (!replay(*file))
+				errx(1, "%s: %s", *file, problem);
+			if (tainted() != before)
+				errx(1, "%s: the kernel complained", *file);
+		}
+		return 0;
+	}
+	errx(2, "usage: fuzz-netlink run SEED COUNT NETNS... | print SEED COUNT | replay NETNS... -- FILE...");
+}

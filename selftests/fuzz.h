@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the fuzzers share: numbers that a seed repeats, and the cases that are kept as text.
+ *
+ * A run is made of chunks. Each begins from the same state, and its seed is the seed of the run plus
+ * its number, so that a chunk that fails can be repeated without those before it.
+ */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint64_t fuzz_state;
+
+/* Scrambled, because chunks that follow each other have seeds that do. */
+static inline void fuzz_seed(uint64_t seed)
+{
+	seed += 0x9e3779b97f4a7c15;
+	seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9;
+	seed = (seed ^ (seed >> 27)) * 0x94d049bb133111eb;
+	fuzz_state = (seed ^ (seed >> 31)) | 1;
+}
+
+/* xorshift64* */
+static inline uint32_t fuzz_u32(void)
+{
+	fuzz_state ^= fuzz_state >> 12;
+	fuzz_state ^= fuzz_state << 25;
+	fuzz_state ^= fuzz_state >> 27;
+	return (fuzz_state * 0x2545f4914f6cdd1d) >> 32;
+}
+
+static inline uint32_t fuzz_below(uint32_t n)
+{
+	return ((uint64_t)fuzz_u32() * n) >> 32;
+}
+
+/* True once in n times. */
+static inline bool one_in(uint32_t n)
+{
+	return !fuzz_below(n);
+}
+
+#define pick(array) ((array)[fuzz_below(ARRAY_SIZE(array))])
+
+/* Numbers at which code decides. */
+static inline uint32_t fuzz_number(void)
+{
+	static const uint32_t edges[] = {
+		0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 20, 40, 63, 64, 127, 128, 255, 256, 576, 1280, 1500,
+		0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
+	};
+
+	return one_in(4) ? fuzz_u32() : pick(edges);
+}
+
+static inline void fuzz_bytes(void *to, size_t len)
+{
+	uint8_t *bytes = to;
+
+	while (len--)
+		*bytes++ = fuzz_u32();
+}
+
+/*
+ * The next case of a file: a line of bytes in hexadecimal, behind a word if the caller has a place for it.
+ * "7a*100" is a hundred of them, and what begins with # is a comment. Returns how many bytes, -1 at the end.
+ */
+static inline ssize_t read_case(FILE *file, char *word, size_t word_size, uint8_t *bytes, size_t size)
+{
+	char line[1 << 16], *at;
+	size_t len;
+
+	while (fgets(line, sizeof(line), file)) {
+		at = line + strspn(line, " \t\n");
+		if (!*at || *at == '#')
+			continue;
+		if (word) {
+			len = strcspn(at, " \t\n");
+			snprintf(word, word_size, "%.*s", (int)len, at);
+			at += len;
+		}
+		for (len = 0; len < size; len++) {
+			unsigned int times;
+			int used = 0;
+
+			if (sscanf(at, " %2hhx%n", &bytes[len], &used) != 1)
+				break;
+			at += used;
+			if (sscanf(at, "*%u%n", &times, &used) != 1)
+				continue;
+			at += used;
+			if (!times || times > size - len)
+				break;
+			memset(bytes + len, bytes[len], times);
+			len += times - 1;
+		}
+		if (*(at + strspn(at, " \t\n")) && *(at + strspn(at, " \t\n")) != '#')
+			errx(1, "not a case: %s", line);
+		return len;
+	}
+	return -1;
+}
+
+static inline void print_bytes(const uint8_t *bytes, size_t len)
+{
+	while (len--)
+		printf("%02x", *bytes++);
+	putchar('\n');
+}
+
+/* What the kernel has found wrong with itself since it was booted: it warned, or it oopsed. */
+static inline unsigned long tainted(void)
+{
+	static int file = -1;
+	char text[32] = {};
+
+	if (file < 0)
+		file = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
+	if (file < 0 || pread(file, text, sizeof(text) - 1, 0) <= 0)
+		err(1, "tainted");
+	/* A die, a warning, a bad page, a soft lockup. */
+	return strtoul(text, NULL, 10) & (1 << 7 | 1 << 9 | 1 << 5 | 1 << 14);
+}
+
+/* Enters a network namespace of ip netns. */
+static inline int netns_open(const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+#endif
