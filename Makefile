@@ -47,6 +47,15 @@ test-races:
 	@$(scripts)/total.sh $(foreach n,2 4,\
 		"TESTS=races DRIVER=rust $(vm) --kernel debug --cpus $(n) --memory 3G --timeout 7200 -- $(races)")
 
+## fuzz: a million netlink requests and a million packets that nobody should send, on the same kernel (FUZZ_SEED=N, FUZZ_COUNT=N)
+FUZZ_COUNT ?= 1000000
+.PHONY: fuzz
+fuzz:
+	@$(scripts)/build.sh debug
+	@TESTS='fuzz-netlink fuzz-packets' DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 43200 -- \
+		env LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) \
+		MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+
 ## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
 .PHONY: kernel-patched
 kernel-patched:

@@ -67,9 +67,14 @@ static inline uint32_t fuzz_number(void)
 static inline void fuzz_bytes(void *to, size_t len)
 {
 	uint8_t *bytes = to;
+	uint32_t four;
 
-	while (len--)
-		*bytes++ = fuzz_u32();
+	for (; len >= sizeof(four); len -= sizeof(four), bytes += sizeof(four)) {
+		four = fuzz_u32();
+		memcpy(bytes, &four, sizeof(four));
+	}
+	four = fuzz_u32();
+	memcpy(bytes, &four, len);
 }
 
 /*

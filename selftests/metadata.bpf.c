@@ -47,6 +47,13 @@ int if_id_is_mark(struct __sk_buff *skb)
 	return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
+/* The mark is the if_id, if there is one. */
+SEC("tc")
+int if_id_is_mark_if_any(struct __sk_buff *skb)
+{
+	return skb->mark ? if_id_is_mark(skb) : TC_ACT_UNSPEC;
+}
+
 /* The mark holds the if_id in its low byte and the link in the others. */
 SEC("tc")
 int if_id_and_link_are_mark(struct __sk_buff *skb)
