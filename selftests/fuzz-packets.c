@@ -593,7 +593,7 @@ static void generate(struct packet *p, enum target target)
 		add(p, "\0\0", 2);
 	}
 	start = p->len;
-	if (before(target) >= sizeof(vnet) && one_in(3)) {
+	if (before(target) >= sizeof(vnet) && one_in(12)) {
 		big_tcp(p, &vnet, one_in(2) || place == SENT ? SENT : OUTER);
 		if (one_in(8))
 			some_vnet(p, &vnet);
