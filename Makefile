@@ -24,37 +24,36 @@ test: modules
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
 # kmemleak costs more than all the rest together: it watches those that make and delete things.
-leaks := netns lwt link metadata netns-exit module
-on_debug = DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 4200 $(1) -- \
-	env LIMIT=1800 MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
+leaks := netns lwt link metadata netns-exit module allocation-faults
+# $(call on_debug,TESTS,VM-OPTIONS,VARIABLES)
+on_debug = TESTS='$(1)' DRIVER=rust $(vm) --kernel debug --memory 3G $(2) -- \
+	env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko $(3) bash /src/selftests/run.sh
 .PHONY: test-debug
 test-debug:
 	@$(scripts)/build.sh debug
-	@TESTS= $(scripts)/total.sh \
-		$(if $(TESTS),,"$(call on_debug,--append kmemleak=off)") \
-		"TESTS='$(or $(TESTS),$(leaks))' $(call on_debug)"
+	@$(scripts)/total.sh \
+		$(if $(TESTS),,"$(call on_debug,,--timeout 4200 --append kmemleak=off,LIMIT=1800)") \
+		"$(call on_debug,$(or $(TESTS),$(leaks)),--timeout 4200,LIMIT=1800)"
+
+## test-races: everything at once on that kernel, for ten minutes on two CPUs and on four (RACES=SECONDS)
+.PHONY: test-races
+test-races:
+	@$(scripts)/build.sh debug
+	@$(scripts)/total.sh $(foreach n,2 4,\
+		"$(call on_debug,races,--cpus $(n) --timeout 7200,LIMIT=7200 RACES=$(or $(RACES),600))")
+
+## fuzz: a million netlink requests and a million packets that nobody should send, on that kernel (FUZZ_COUNT=N, FUZZ_SEED=N)
+FUZZ_COUNT ?= 1000000
+.PHONY: fuzz
+fuzz:
+	@$(scripts)/build.sh debug
+	@$(call on_debug,fuzz-netlink fuzz-packets,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) \
+		$(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)))
 
 ## coverage: which lines of the driver the selftests reach (TESTS="lwt pmtu": some of them)
 .PHONY: coverage
 coverage:
 	@$(scripts)/coverage.sh
-
-## test-races: everything at once on that kernel, for ten minutes on two CPUs and on four (RACES=SECONDS)
-races := env LIMIT=7200 RACES=$(or $(RACES),600) MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
-.PHONY: test-races
-test-races:
-	@$(scripts)/build.sh debug
-	@$(scripts)/total.sh $(foreach n,2 4,\
-		"TESTS=races DRIVER=rust $(vm) --kernel debug --cpus $(n) --memory 3G --timeout 7200 -- $(races)")
-
-## fuzz: a million netlink requests and a million packets that nobody should send, on the same kernel (FUZZ_SEED=N, FUZZ_COUNT=N)
-FUZZ_COUNT ?= 1000000
-.PHONY: fuzz
-fuzz:
-	@$(scripts)/build.sh debug
-	@TESTS='fuzz-netlink fuzz-packets' DRIVER=rust $(vm) --kernel debug --memory 3G --timeout 43200 -- \
-		env LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) \
-		MODULE=/src/out/debug/rust/xfrm_interface_rust.ko bash /src/selftests/run.sh
 
 ## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
 .PHONY: kernel-patched
