@@ -45,15 +45,15 @@ use crate::net::{
     }, //
 };
 
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering, //
+};
+
 use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{
-            Acquire,
-            Atomic,
-            Release, //
-        },
         rcu, //
     },
     time::{
@@ -142,8 +142,8 @@ impl Found {
 }
 
 /// How often states were added. The states of a bundle do not tell whether one was added that the
-/// look-up would prefer, as for its own CPU.
-static STATES_ADDED: Atomic<u32> = Atomic::new(0);
+/// look-up would prefer, as for its own CPU. Atomics of the kernel crate would be calls of C.
+static STATES_ADDED: AtomicU32 = AtomicU32::new(0);
 
 /// Counts the states that are added.
 pub(crate) struct States;
@@ -151,13 +151,13 @@ pub(crate) struct States;
 impl States {
     /// How many were added. Ask before the look-up of what is to be remembered.
     pub(super) fn count() -> u32 {
-        STATES_ADDED.load(Acquire)
+        STATES_ADDED.load(Ordering::Acquire)
     }
 }
 
 impl StateEvents for States {
     fn added() {
-        STATES_ADDED.fetch_add(1, Release);
+        STATES_ADDED.fetch_add(1, Ordering::Release);
     }
 }
 
