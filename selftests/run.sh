@@ -19,8 +19,9 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
 # Those that take longest are first, so that all end at about the same time.
 all='kernel-xfrm-state kernel-xfrm-policy pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
-	regressions ike-libreswan bundles gso netlink lwt metadata ynl link networkd kernel-xfrm-info kernel-link-netns
-	kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module races allocation-faults fuzz-netlink fuzz-packets'
+	regressions ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
+	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module races allocation-faults fuzz-netlink
+	fuzz-packets'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
