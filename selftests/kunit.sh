@@ -23,9 +23,9 @@ results()
 # one RESULT: what the kernel said of one case.
 one()
 {
-	local suite name
+	local result name
 
-	read -r suite result name <<<"$1"
+	read -r _ result name <<<"$1"
 	case $result in
 	ok) [[ $name != *'# SKIP'* ]] || skip "${name#*# SKIP}" ;;
 	*) check_err 1 "$(grep -A4 "# ${name%% *}: .*FAILED" "$tmp/log" | tr '\n' ' ')" ;;
@@ -57,10 +57,11 @@ elif [ ! -d /sys/module/kunit ]; then
 	finish
 fi
 
-lines=$(dmesg | wc -l)
+marker="kunit.sh: $$"
 slowwait 10 driver_unload 2>/dev/null || exit 1
+echo "$marker" >/dev/kmsg
 driver_load || exit 1
-dmesg | tail -n "+$((lines + 1))" >"$tmp/log"
+dmesg | sed "1,/$marker\$/d" >"$tmp/log"
 if grep -q 'kunit: disabled' "$tmp/log"; then
 	subtest suites skip 'the kernel was booted without kunit.enable=1'
 	finish

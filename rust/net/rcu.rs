@@ -16,7 +16,6 @@ use core::{
         ManuallyDrop,
         MaybeUninit, //
     },
-    ops::Deref,
     ptr,
     ptr::NonNull,
     sync::atomic::{
@@ -86,15 +85,6 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
         // INVARIANT: The caller hands over the ownership that `into_raw` gave up.
         // SAFETY: A pointer to an allocation is not null.
         Self(unsafe { NonNull::new_unchecked(inner) })
-    }
-}
-
-impl<T: Send + Sync + 'static> Deref for RcuBox<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        // SAFETY: By the type invariant the allocation is live, and nobody has exclusive access.
-        unsafe { &self.0.as_ref().value }
     }
 }
 

@@ -17,7 +17,6 @@ use crate::{
 
 use core::{
     marker::PhantomData,
-    ops::Deref,
     ptr::NonNull,
     sync::atomic::{
         AtomicI32,
@@ -55,14 +54,6 @@ impl<T: Send + Sync + 'static> Entry<T> {
             ..Default::default()
         });
         Ok(Self(RcuBox::new(Node { link, value }, flags)?))
-    }
-}
-
-impl<T: Send + Sync + 'static> Deref for Entry<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0.value
     }
 }
 

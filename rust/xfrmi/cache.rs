@@ -164,7 +164,7 @@ impl<K: Key, V: Send> Cache<K, V> {
         // Products of two unknown factors are even more often than odd: the last one is known.
         let hash = key.hash(self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // CAST: What is left of the shift is small.
-        (hash >> 40) as usize % SETS
+        (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS
     }
 
     /// What `take` makes of what is known for `key` on this CPU. Softirqs have to be disabled.

@@ -52,7 +52,7 @@ fn number(len: u16, kind: u32, value: u32) -> Bytes<8> {
 
 /// A nest with one attribute in it.
 fn nest(inner: &Bytes<8>) -> Bytes<12> {
-    let ([a, b, c, d], [e, f, g, h, i, j, k, l]) = (header(12, 1), inner.0);
+    let ([a, b, c, d], [e, f, g, h, i, j, k, l]) = (header(12, bindings::NLA_F_NESTED), inner.0);
     Bytes([a, b, c, d, e, f, g, h, i, j, k, l])
 }
 
