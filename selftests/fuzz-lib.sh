@@ -29,10 +29,13 @@ fuzz_parameters()
 	log_info "FUZZ_SEED=$seed FUZZ_COUNT=$count"
 }
 
-# fuzz COMMAND...: runs a fuzzer, and shows what it says.
+# fuzz COMMAND...: runs a fuzzer, and shows what it says while it runs: after a crash nobody else can tell
+# how far it came.
 fuzz()
 {
-	"$@" >"$tmp/said" 2>&1
-	check_err $? "$(grep -v '^#' "$tmp/said" | tail -n 1)"
-	grep '^#' "$tmp/said"
+	local status
+
+	"$@" 2>&1 | tee "$tmp/said" | sed -un '/^#/p'
+	status=${PIPESTATUS[0]}
+	check_err "$status" "$(grep -v '^#' "$tmp/said" | tail -n 1)"
 }
