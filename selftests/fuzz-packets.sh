@@ -241,10 +241,13 @@ external_device()
 reached()
 {
 	local entry ns dev counter value said=''
+	local counters=("$gwb static rx_packets" "$gwb member rx_packets" "$inner other rx_packets"
+		"$gwb static rx_errors" "$sender exact tx_packets" "$sender exact tx_errors"
+		"$sender external tx_packets" "$sender external tx_errors")
 
-	for entry in "$gwb static rx_packets" "$gwb member rx_packets" "$inner other rx_packets" \
-		"$gwb static rx_errors" "$gwb idle rx_errors" "$sender exact tx_packets" "$sender exact tx_errors" \
-		"$sender external tx_packets" "$sender external tx_errors"; do
+	# The C driver does not know a device that is down.
+	[ "$DRIVER" = c ] || counters+=("$gwb idle rx_errors")
+	for entry in "${counters[@]}"; do
 		read -r ns dev counter <<<"$entry"
 		value=$(stat "$ns" "$dev" "$counter")
 		said+=", $dev $counter $value"
@@ -258,7 +261,7 @@ run()
 {
 	local chunk=20000 left n when states=(up down gone)
 
-	fuzz_parameters 40000
+	fuzz_parameters 20000
 	for ((left = count; left > 0; left -= n, seed++)); do
 		n=$((left < chunk ? left : chunk))
 		when="with FUZZ_SEED=$seed FUZZ_COUNT=$n"
