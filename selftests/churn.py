@@ -15,7 +15,7 @@ terminated.
     churn.py send SEED NAMESPACE 4|6
         datagrams from 10.1.0.1 or fd00:1::1 to the peers
     churn.py receive SEED NAMESPACE 4|6
-        takes them in, and answers some
+        takes them in, and answers
 
 It prints "ready" when it begins, and at the end a line for each thing that it has done: its name, how
 often that was done, and how often it was refused, because somebody else had been faster.
@@ -41,6 +41,7 @@ IF_IDS, NAMESPACE_IF_IDS = range(1, 7), range(7, 11)
 PEERS = {4: [f"10.1.1.{i}" for i in range(1, 15)], 6: [f"fd00:1:1::{i:x}" for i in range(1, 15)]}
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 SOURCE = {4: "10.1.0.1", 6: "fd00:1::1"}
+DEVICES = ("ipsec", "x1", "x2", "x3", "x4")
 PORT = 9
 
 # Others want the processor, and the lock that all requests need, as well.
@@ -103,7 +104,7 @@ def devices(namespace, other, *names):
     while True:
         name = random.choice(names)
         what = random.choices(["create", "delete", "change", "up", "down", "move", "return"],
-                              [30, 8, 20, 40, 8, 8, 15])[0]
+                              [40, 4, 20, 60, 4, 6, 15])[0]
         if_id = random.choice(IF_IDS)
         if what == "create":
             answer = rtnl.link_new(name, external() if name == "ipsec" else static(if_id))
@@ -134,7 +135,11 @@ def routes(namespace):
     ready()
     while True:
         peer = random.choice(PEERS[random.choice([4, 6])])
-        name = random.choice(["ipsec"] * 3 + ["x1", "x2", "x3", "x4"])
+        there = [name for _, name in socket.if_nameindex() if name in DEVICES]
+        if not there:
+            pause()
+            continue
+        name = "ipsec" if "ipsec" in there and random.random() < 0.5 else random.choice(there)
         what = random.choice(["add", "replace", "replace", "delete"])
         encap = [attr(LWT_XFRM_IF_ID, random.choice(IF_IDS))] if name == "ipsec" else None
         if what == "delete" and known:
@@ -142,7 +147,6 @@ def routes(namespace):
         try:
             index = ifindex(name)
         except OSError:
-            pause()
             continue
         kind, flags = {"add": (RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL),
                        "replace": (RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE),
@@ -335,8 +339,7 @@ def receive(namespace, family):
         try:
             data, source = sock.recvfrom(4096)
             tally.count(f"receive_{family}", 0)
-            if random.random() < 0.3:
-                sock.sendto(data, source)
+            sock.sendto(data, source)
         except OSError:
             pass
 

@@ -15,7 +15,7 @@
 
 : "${RACES:=20}"
 
-# How long a round is: with each the module is loaded, and unloaded again.
+# How long a round is: with each the module is loaded, and unloaded again. There are two kinds.
 round=$((RACES / 10))
 [ "$round" -ge 10 ] || round=10
 
@@ -148,12 +148,16 @@ all_ready()
 # The devices go with the module, while packets go through them.
 unload_under_traffic()
 {
+	local ns
+
 	churn_stop devices routes namespaces xfrm programs
 	unload_programs
-	# These hold it.
-	for ns in "$gwa" "$gwb"; do
+	# Routes and attached programs hold it.
+	for ns in "$gwa" "$gwb" "$other"; do
 		ip -n "$ns" route flush dev ipsec
 		ip -n "$ns" -6 route flush dev ipsec
+		ip -n "$ns" -j link show type xfrm | jq -r '.[] | "qdisc del dev \(.ifname) clsact"' |
+			tc -n "$ns" -force -batch -
 	done 2>/dev/null
 	# Static devices don't.
 	ip -n "$gwa" -force -batch - 2>/dev/null <<-END
@@ -189,9 +193,9 @@ unload_quietly()
 
 rounds()
 {
-	local i start=$SECONDS
+	local i
 
-	for ((i = 0; i == 0 || SECONDS - start < RACES; i++)); do
+	for ((i = 0; i < 2 || i * round < RACES; i++)); do
 		prepare || return
 		start_churning || return
 		sleep "$round"
@@ -208,13 +212,13 @@ rounds()
 # was_done NAME...: each of these things has been done.
 was_done()
 {
-	local name done refused
+	local name times refused
 
 	for name in "$@"; do
-		read -r done refused < <(cat "$tmp"/churn.* | awk -v name="$name" '
-			$1 == name { done += $2; refused += $3 } END { print done + 0, refused + 0 }')
-		echo "# $name: $done times, refused $refused times"
-		check [ "$done" -gt 0 ] -- "$name: $done times, refused $refused times"
+		read -r times refused < <(cat "$tmp"/churn.* | awk -v name="$name" '
+			$1 == name { times += $2; refused += $3 } END { print times + 0, refused + 0 }')
+		echo "# $name: $times times, refused $refused times"
+		check [ "$times" -gt 0 ] -- "$name: $times times, refused $refused times"
 	done
 }
 

@@ -104,7 +104,8 @@ log_complaints()
 		-e 'sleeping function' -e 'suspected memory leaks' -e 'unreferenced object' -e 'rcu.*stall' \
 		-e 'attempted to create .Error' -e 'Kernel panic' -e 'kernel NULL pointer' -e 'soft lockup' \
 		-e 'hung_task|blocked for more' |
-		grep -v -e 'Unprivileged eBPF' -e 'Spectre' -e 'already exists in .ref_tracker'
+		grep -v -e 'Unprivileged eBPF' -e 'Spectre' -e 'already exists in .ref_tracker' \
+			-e 'unreliable refcount tracker'
 }
 
 log_lines()
