@@ -1186,7 +1186,7 @@ int main(int argc, char *argv[])
 		print(strtoull(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
 		return 0;
 	}
-	before = tainted();
+	before = complaints();
 	if (argc >= 5 && !strcmp(argv[1], "run")) {
 		first = seed = strtoull(argv[2], NULL, 0);
 		count = strtoul(argv[3], NULL, 0);
@@ -1198,7 +1198,7 @@ int main(int argc, char *argv[])
 			if (!chunk(seed, n))
 				errx(1, "%s, with FUZZ_SEED=%llu FUZZ_COUNT=%u", problem,
 				     (unsigned long long)seed, n);
-			if (tainted() != before)
+			if (complaints() != before)
 				errx(1, "the kernel complained, with FUZZ_SEED=%llu FUZZ_COUNT=%u",
 				     (unsigned long long)seed, n);
 			/* After a crash nobody else can say how far it came. */
@@ -1222,7 +1222,7 @@ int main(int argc, char *argv[])
 		while (*++file) {
 			if (!replay(*file))
 				errx(1, "%s: %s", *file, problem);
-			if (tainted() != before)
+			if (complaints() != before)
 				errx(1, "%s: the kernel complained", *file);
 		}
 		return 0;

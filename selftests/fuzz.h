@@ -124,21 +124,24 @@ static inline void print_bytes(const uint8_t *bytes, size_t len)
 	putchar('\n');
 }
 
-/* What the kernel has found wrong with itself since it was booted: it warned, or it oopsed. */
-static inline unsigned long tainted(void)
+static inline unsigned long number_in(const char *path)
 {
-	static int file = -1;
 	char text[32] = {};
+	int file = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (file < 0)
-		file = open("/proc/sys/kernel/tainted", O_RDONLY | O_CLOEXEC);
-	if (file < 0 || pread(file, text, sizeof(text) - 1, 0) <= 0)
-		err(1, "tainted");
-	/* A die, a warning, a bad page, a soft lockup. */
-	return strtoul(text, NULL, 10) & (1 << 7 | 1 << 9 | 1 << 5 | 1 << 14);
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		err(1, "%s", path);
+	close(file);
+	return strtoul(text, NULL, 10);
 }
 
-/* Enters a network namespace of ip netns. */
+/* How often the kernel has found something wrong with itself. KASAN counts, lockdep does not. */
+static inline unsigned long complaints(void)
+{
+	return number_in("/sys/kernel/warn_count") + number_in("/sys/kernel/oops_count");
+}
+
+/* A network namespace of ip netns. */
 static inline int netns_open(const char *name)
 {
 	char path[256];
