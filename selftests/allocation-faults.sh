@@ -114,7 +114,7 @@ for family in 4 6; do
 		subtest receive_${kind}_$family received $family $kind later
 	done
 	subtest transmit_new_device_$family traffic $family static new-device
-	subtest transmit_large_$family traffic $family external later 1400
+	subtest transmit_large_$family traffic $family external later 1300
 	subtest transmit_segments_$family traffic $family external later 1000 3
 	subtest transmit_program_$family programmed $family
 done
