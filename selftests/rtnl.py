@@ -89,63 +89,60 @@ class Rtnl:
                               self.seq, 0) + payload)
         return self.answer()
 
+    def received(self):
+        """What comes in, message by message: its type, its flags, its number, and what is in it."""
+        while True:
+            buffer = self.sock.recv(65536)
+            while len(buffer) >= 16:
+                length, what, flags, seq, _ = struct.unpack_from("=IHHII", buffer)
+                yield what, flags, seq, buffer[16:length]
+                buffer = buffer[(length + 3) & ~3:]
+
+    def answers(self):
+        """What comes in for the last request: the type of each message, its flags, and what is in it."""
+        return ((what, flags, body) for what, flags, seq, body in self.received() if seq == self.seq)
+
     def answer(self):
         """The answer to the last request, as request() returns it."""
-        data = None
-        while True:
-            answer = self.sock.recv(65536)
-            while len(answer) >= 16:
-                length, what, what_flags, seq, _ = struct.unpack_from("=IHHII", answer)
-                body, answer = answer[16:length], answer[(length + 3) & ~3:]
-                if seq != self.seq:
-                    continue
-                if what != NLMSG_ERROR:
-                    data = body
-                    continue
-                code = -struct.unpack_from("=i", body)[0]
-                text, offset = "", None
-                if what_flags & NLM_F_ACK_TLVS:
-                    found = attrs(body[20:])
-                    text = found.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode()
-                    if NLMSGERR_ATTR_OFFS in found:
-                        offset = u32(found[NLMSGERR_ATTR_OFFS])
-                return Answer(code, text, offset), data
+        data, text, offset = None, "", None
+        for what, flags, body in self.answers():
+            if what == NLMSG_ERROR:
+                break
+            data = body
+        if flags & NLM_F_ACK_TLVS:
+            found = attrs(body[20:])
+            text = found.get(NLMSGERR_ATTR_MSG, b"").rstrip(b"\0").decode()
+            if NLMSGERR_ATTR_OFFS in found:
+                offset = u32(found[NLMSGERR_ATTR_OFFS])
+        return Answer(-struct.unpack_from("=i", body)[0], text, offset), data
 
     def links(self):
         """What this socket, a member of RTMGRP_LINK, has heard: names and IFLA_INFO_DATA."""
         heard = []
         self.sock.settimeout(0.5)
         try:
-            while True:
-                answer = self.sock.recv(65536)
-                while len(answer) >= 16:
-                    length, what = struct.unpack_from("=IH", answer)
-                    body, answer = answer[16:length], answer[(length + 3) & ~3:]
-                    if what == RTM_NEWLINK:
-                        found = attrs(body[16:])
-                        info = attrs(found.get(IFLA_LINKINFO, b""))
-                        heard.append((found[IFLA_IFNAME].rstrip(b"\0").decode(),
-                                      attrs(info.get(IFLA_INFO_DATA, b""))))
+            for what, _, _, body in self.received():
+                if what == RTM_NEWLINK:
+                    found = attrs(body[16:])
+                    info = attrs(found.get(IFLA_LINKINFO, b""))
+                    heard.append((found[IFLA_IFNAME].rstrip(b"\0").decode(),
+                                  attrs(info.get(IFLA_INFO_DATA, b""))))
         except socket.timeout:
-            return heard
+            pass
+        return heard
 
     def dump(self, kind, header):
         """The payloads of all answers to a request for a dump."""
         self.seq += 1
         self.send(struct.pack("=IHHII", 16 + len(header), kind, NLM_F_REQUEST | NLM_F_DUMP, self.seq, 0) + header)
         bodies = []
-        while True:
-            answer = self.sock.recv(65536)
-            while len(answer) >= 16:
-                length, what, _, seq, _ = struct.unpack_from("=IHHII", answer)
-                body, answer = answer[16:length], answer[(length + 3) & ~3:]
-                if seq != self.seq:
-                    continue
-                if what == NLMSG_DONE:
-                    return bodies
-                if what == NLMSG_ERROR:
-                    raise OSError(-struct.unpack_from("=i", body)[0], "dump")
-                bodies.append(body)
+        for what, _, body in self.answers():
+            if what == NLMSG_ERROR:
+                raise OSError(-struct.unpack_from("=i", body)[0], "dump")
+            if what == NLMSG_DONE:
+                break
+            bodies.append(body)
+        return bodies
 
     def link_new(self, name, data, extra=b"", flags=NLM_F_CREATE | NLM_F_EXCL):
         """Creates a link of kind xfrm; data is what goes into IFLA_INFO_DATA, None for no such
