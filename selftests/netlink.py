@@ -18,6 +18,7 @@ import re
 import sys
 
 import rtnl
+from namespace import Namespace
 from rtnl import attr, Rtnl, u32
 from rtnl import IFLA_XFRM_LINK, IFLA_XFRM_IF_ID, IFLA_XFRM_COLLECT_METADATA
 from rtnl import LWT_XFRM_IF_ID, LWT_XFRM_LINK
@@ -25,7 +26,7 @@ from rtnl import LWT_XFRM_IF_ID, LWT_XFRM_LINK
 sys.path.insert(0, rtnl.kernel_library())
 from lib.py import ksft_run, ksft_exit, ksft_eq, ksft_in, ksft_true, ksft_variants
 from lib.py import KsftNamedVariant as Case
-from lib.py import NetNS, NetNSEnter, ip
+from lib.py import ip
 
 
 def link(value):
@@ -43,19 +44,9 @@ def external(payload=b""):
     return attr(IFLA_XFRM_COLLECT_METADATA, payload)
 
 
-class Namespace:
-    """A namespace with a dummy, entered; the value is an rtnetlink socket in it."""
-
-    def __enter__(self):
-        self.netns = NetNS()
-        ip("link add d0 type dummy", ns=str(self.netns))
-        self.inside = NetNSEnter(str(self.netns))
-        self.inside.__enter__()
-        return Rtnl()
-
-    def __exit__(self, *exception):
-        self.inside.__exit__(*exception)
-        self.netns.__del__()
+def namespace():
+    """A namespace with a dummy."""
+    return Namespace("link add d0 type dummy")
 
 
 # What is accepted: a name, the attributes, and the if_id, the link and whether it is external after.
@@ -75,7 +66,7 @@ ACCEPTED = [
 @ksft_variants(ACCEPTED)
 def accept(data, wanted_if_id, wanted_link, wanted_external):
     """A device that comes into being, and what a dump says of it."""
-    with Namespace() as socket:
+    with namespace() as socket:
         answer = socket.link_new("x", data())
         ksft_eq(Rtnl.name(answer.error), "ok", answer.message)
         found, info = socket.link_get("x")
@@ -117,7 +108,7 @@ REFUSED = [
 
 def refused(data):
     """Asks for a device that is refused; the answer."""
-    with Namespace() as socket:
+    with namespace() as socket:
         for name, present in ("s", [if_id(77)]), ("e", [external()]):
             ksft_eq(Rtnl.name(socket.link_new(name, present).error), "ok")
         answer = socket.link_new("x", data())
@@ -161,7 +152,7 @@ CHANGES = [
 
 def changed(data, wanted):
     """Changes a static device; the answer."""
-    with Namespace() as socket:
+    with namespace() as socket:
         ksft_eq(Rtnl.name(socket.link_new("s", [if_id(77)]).error), "ok")
         ksft_eq(Rtnl.name(socket.link_new("x", [if_id(5), link("d0")]).error), "ok")
         answer = socket.link_change("x", data())
@@ -198,7 +189,7 @@ EXTERNAL_CHANGES = [
 
 def changed_external(data):
     """Changes an external device; the answer."""
-    with Namespace() as socket:
+    with namespace() as socket:
         ksft_eq(Rtnl.name(socket.link_new("x", [external()]).error), "ok")
         answer = socket.link_change("x", data())
         _, info = socket.link_get("x")
@@ -225,7 +216,7 @@ def change_external_text(data, text):
 
 def change_without_data():
     """A change that is not about the kind, as "ip link set x mtu 1400" makes it, with a kind."""
-    with Namespace() as socket:
+    with namespace() as socket:
         socket.link_new("x", [if_id(5)])
         answer = socket.link_new("x", None, extra=attr(rtnl.IFLA_MTU, 1400), flags=0)
         ksft_eq(Rtnl.name(answer.error), "ok", answer.message)
@@ -236,7 +227,7 @@ def change_without_data():
 
 def change_notified():
     """A change is announced to those who listen."""
-    with Namespace() as socket:
+    with namespace() as socket:
         socket.link_new("x", [if_id(5)])
         # The kernel announces changes of this sort only for devices that are up.
         ip("link set x up")
@@ -250,14 +241,14 @@ def change_notified():
                 Case("too_low", 67, "EINVAL"), Case("too_high", 65536, "EINVAL")])
 def mtu(value, error):
     """The bounds of the MTU, at creation."""
-    with Namespace() as socket:
+    with namespace() as socket:
         answer = socket.link_new("x", [if_id(5)], extra=attr(rtnl.IFLA_MTU, value))
         ksft_eq(Rtnl.name(answer.error), error, answer.message)
 
 
 def free_after_delete():
     """What a deleted device owned can be had again."""
-    with Namespace() as socket:
+    with namespace() as socket:
         for _ in range(3):
             for name, data in ("x", [if_id(5)]), ("e", [external()]):
                 ksft_eq(Rtnl.name(socket.link_new(name, data).error), "ok")
@@ -267,7 +258,7 @@ def free_after_delete():
 
 def name_taken_frees_if_id():
     """A device that can't be registered leaves nothing behind."""
-    with Namespace() as socket:
+    with namespace() as socket:
         for data in [if_id(5)], [external()]:
             ksft_eq(Rtnl.name(socket.link_new("d0", data).error), "EEXIST")
             ksft_eq(Rtnl.name(socket.link_new("a\x02/", data).error), "EINVAL")
@@ -277,7 +268,7 @@ def name_taken_frees_if_id():
 
 def many():
     """Several hundred devices, whose if_ids all share the low bits, are told apart."""
-    with Namespace() as socket:
+    with namespace() as socket:
         for i in range(1, 301):
             ksft_eq(Rtnl.name(socket.link_new(f"x{i}", [if_id(i << 8)]).error), "ok")
         ksft_eq(Rtnl.name(socket.link_new("y", [if_id(200 << 8)]).error), "EEXIST")
@@ -304,7 +295,7 @@ ROUTES = [
 
 def route_answer(data, nested, destination):
     """Adds a route through an external device; the answer."""
-    with Namespace() as socket:
+    with namespace() as socket:
         socket.link_new("x", [external()])
         ip("link set x up")
         answer = socket.route_new(destination, rtnl.ifindex("x"), data(),

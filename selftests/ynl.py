@@ -16,13 +16,14 @@ import sys
 import tempfile
 
 import rtnl
-from rtnl import Rtnl, u32
+from namespace import Namespace
+from rtnl import u32
 from rtnl import IFLA_XFRM_LINK, IFLA_XFRM_IF_ID, IFLA_XFRM_COLLECT_METADATA
 
 sys.path.insert(0, rtnl.kernel_library())
 from lib.py import ksft_run, ksft_exit, ksft_eq, ksft_in, ksft_ne, ksft_true, ksft_variants
 from lib.py import KsftNamedVariant as Case
-from lib.py import NetNS, NetNSEnter, ip
+from lib.py import ip
 
 SOURCE = pathlib.Path(rtnl.kernel_library()).parents[3]
 PATCHES = pathlib.Path(__file__).resolve().parent.parent / "patches" / "7.3"
@@ -60,21 +61,10 @@ class Tool:
         return json.loads(process.stdout) if process.stdout.strip() else None
 
 
-class Namespace:
-    """A namespace with a dummy and an external device, entered; the value is an rtnetlink socket in it."""
-
-    def __enter__(self):
-        self.netns = NetNS()
-        for command in ("link add d0 type dummy", "link set d0 up",
-                        "link add ext type xfrm external", "link set ext up"):
-            ip(command, ns=str(self.netns))
-        self.inside = NetNSEnter(str(self.netns))
-        self.inside.__enter__()
-        return Rtnl()
-
-    def __exit__(self, *exception):
-        self.inside.__exit__(*exception)
-        self.netns.__del__()
+def namespace():
+    """A namespace with a dummy and an external device."""
+    return Namespace("link add d0 type dummy", "link set d0 up",
+                     "link add ext type xfrm external", "link set ext up")
 
 
 def shown(tool, name):
@@ -84,7 +74,7 @@ def shown(tool, name):
 
 def link_static(tool):
     """A device with an if_id and a link."""
-    with Namespace() as socket:
+    with namespace() as socket:
         link = rtnl.ifindex("d0")
         tool.ask("rt-link", "--do", "newlink", "--create", "--excl", ifname="x",
                  linkinfo={"kind": "xfrm", "data": {"if-id": 0xFFFFFFFE, "link": link}})
@@ -97,7 +87,7 @@ def link_static(tool):
 
 def link_external(tool):
     """A device for all connections."""
-    with Namespace() as socket:
+    with namespace() as socket:
         ip("link del ext")
         tool.ask("rt-link", "--do", "newlink", "--create", "--excl", ifname="x",
                  linkinfo={"kind": "xfrm", "data": {"collect-metadata": True}})
@@ -108,7 +98,7 @@ def link_external(tool):
 
 def link_dump(tool):
     """All devices, among them what iproute2 made."""
-    with Namespace():
+    with namespace():
         ip("link add s type xfrm if_id 5 dev d0")
         links = {link["ifname"]: link["linkinfo"] for link in tool.ask("rt-link", "--dump", "getlink")
                  if "linkinfo" in link}
@@ -142,7 +132,7 @@ def route_ip(address):
 @ksft_variants(ADDRESSES)
 def route_made(tool, address):
     """A route whose encapsulation names the connection and the device to send through."""
-    with Namespace():
+    with namespace():
         process = route_new(tool, address, "ext", encap_type="xfrm",
                             encap={"if-id": 0xFFFFFFFE, "link": rtnl.ifindex("d0")})
         ksft_eq(process.returncode, 0, process.stdout + process.stderr)
@@ -153,7 +143,7 @@ def route_made(tool, address):
 @ksft_variants(ADDRESSES)
 def route_read(tool, address):
     """The same, made by iproute2. The kernel tells the type after the encapsulation."""
-    with Namespace():
+    with namespace():
         ip(f"route add {address} dev ext encap xfrm if_id 7 link_dev d0")
         route = route_get(tool, address)
         ksft_eq(route["encap-type"], "xfrm")
@@ -163,7 +153,7 @@ def route_read(tool, address):
 @ksft_variants(ADDRESSES)
 def route_refused(tool, address):
     """What is wrong with an encapsulation is named."""
-    with Namespace():
+    with namespace():
         process = route_new(tool, address, "ext", encap_type="xfrm", encap={"if-id": 0})
         ksft_ne(process.returncode, 0)
         ksft_in(".encap(xfrm).if-id", process.stdout + process.stderr)
@@ -172,7 +162,7 @@ def route_refused(tool, address):
 @ksft_variants([Case("named", "ip"), Case("numbered", 2)])
 def route_other(tool, kind):
     """Another encapsulation is read and written as bytes, as without the patches."""
-    with Namespace():
+    with namespace():
         ip("route add 10.9.0.1 dev d0 encap ip id 7 dst 192.0.2.9")
         route = route_get(tool, "10.9.0.1")
         ksft_true(isinstance(route["encap"], str) and len(route["encap"]) >= 16, route["encap"])
