@@ -24,6 +24,11 @@ make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(npr
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
 debug) make+=(LLVM=-19 KUNIT_TESTS=1) ;;
+# Of C code the kernel's rules have KCSAN watch all of a module; here is for Rust what they say for C.
+kcsan)
+	make+=(LLVM=-19 KUNIT_TESTS=1 RUSTFLAGS_MODULE="-Zsanitizer=thread -Cllvm-args=-tsan-distinguish-volatile=1 \
+		-Cllvm-args=-tsan-compound-read-before-write=1 -Cllvm-args=-tsan-instrument-func-entry-exit=0")
+	;;
 *) die "build.sh: unknown kernel $kernel" ;;
 esac
 

@@ -6,6 +6,7 @@
 #   kernel.sh stock     Debian's own cloud-amd64 kernel
 #   kernel.sh debug     the same source, made with clang in a lean configuration that finds mistakes:
 #                       KASAN, lockdep, kmemleak, reference trackers; see debug.config
+#   kernel.sh kcsan     the same source, made with clang in a lean configuration that finds data races
 #   kernel.sh patched   the same source with patches/7.3 and the driver in its tree, as a module
 #   kernel.sh builtin   the same with the driver built in, and the kernel's C helpers inlined into Rust
 #
@@ -186,6 +187,33 @@ debug_key() {
 		"$(declare -f build_source sanitized build_debug configure_inside compile_inside tidy_inside)"
 }
 
+# KCSAN watches the same, but for what shares nothing with the driver but the bytes of packets. It is also
+# to watch Rust, which the kernel does not know of: rustc's thread sanitizer calls the same functions as
+# that of clang, but allows itself only for targets that name it.
+watched() {
+	extra=('KCSAN_SANITIZE=$(if $(filter net net/% drivers/net drivers/net/% rust,$(obj)),,n)'
+		KCSAN_SANITIZE_{nlattr,rhashtable,refcount}.o=y)
+	sed 's/"kernel-address"\]/"kernel-address", "thread"]/' /kernel/source/scripts/generate_rust_target.rs \
+		>/tmp/generate_rust_target.rs
+	mount --bind /tmp/generate_rust_target.rs /kernel/source/scripts/generate_rust_target.rs
+}
+
+build_kcsan() {
+	mkdir "$1/tree"
+	step "kernel $version with KCSAN: compiling (10 to 20 minutes)" \
+		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
+		"$(declare -f watched configure_inside compile_inside tidy_inside)
+		watched
+		compile_inside lib /src/scripts/{lean,kcsan}.config
+		grep -q '\"thread\"' /kernel/tree/scripts/target.json
+		tidy_inside"
+}
+
+kcsan_key() {
+	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/kcsan.config" \
+		"$(declare -f build_source watched build_kcsan configure_inside compile_inside tidy_inside)"
+}
+
 # What a driver in the tree is built upon, with all objects, so that a change of the driver does not
 # take another kernel. Most source files are those of the source as it is, by hard links: what writes
 # another version of one, here and in into-tree.sh, makes a new file.
@@ -252,6 +280,6 @@ show() {
 }
 
 case ${1-} in
-stock | debug | patched | builtin) become_root "$0" "$@"; show "$1" ;;
-*) die "usage: kernel.sh stock | debug | patched | builtin" ;;
+stock | debug | kcsan | patched | builtin) become_root "$0" "$@"; show "$1" ;;
+*) die "usage: kernel.sh stock | debug | kcsan | patched | builtin" ;;
 esac
