@@ -189,7 +189,7 @@ inside()
 # A kernel that checks all it does takes its time, and finds what it looks for in fewer packets.
 debug_kernel()
 {
-	[ -e /sys/kernel/debug/kmemleak ]
+	[ -e /sys/kernel/debug/kmemleak ] || [ -e /sys/kernel/debug/kcsan ]
 }
 
 driver_loaded()

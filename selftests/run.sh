@@ -98,7 +98,7 @@ result()
 # allocations fail.
 short_from=0 short_to=0
 
-# Complaints in what the kernel has logged since the given line.
+# Complaints in what the kernel has logged since the given line. Data races are judged in the end.
 log_complaints()
 {
 	awk -v since="$1" -v from="$short_from" -v to="$short_to" \
@@ -109,7 +109,7 @@ log_complaints()
 		-e 'sleeping function' -e 'suspected memory leaks' -e 'unreferenced object' -e 'rcu.*stall' \
 		-e 'attempted to create .Error' -e 'Kernel panic' -e 'kernel NULL pointer' -e 'soft lockup' \
 		-e 'hung_task|blocked for more' |
-		grep -v -e 'Unprivileged eBPF' -e 'Spectre' -e 'already exists in .ref_tracker'
+		grep -v -e 'BUG: KCSAN' -e 'Unprivileged eBPF' -e 'Spectre' -e 'already exists in .ref_tracker'
 }
 
 log_lines()
@@ -278,6 +278,17 @@ if log_complaints 0 >"$work/complaints"; then
 	result fail 'run: kernel log is clean'
 else
 	result ok 'run: kernel log is clean'
+fi
+
+if [ -e /sys/kernel/debug/kcsan ]; then
+	what=fail
+	if "$here/kcsan.py" "$work/log" "$here/known-races" >"$work/races" &&
+		grep -qx 'enabled: 1' /sys/kernel/debug/kcsan; then
+		what=ok
+	fi
+	sed 's/^/# /' "$work/races"
+	grep -e setup_watchpoints -e data_races /sys/kernel/debug/kcsan | sed 's/^/# KCSAN: /'
+	result "$what" 'run: no data races'
 fi
 
 echo "1..$count"
