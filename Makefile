@@ -82,6 +82,11 @@ test-patched:
 bench: modules
 	@bench/bench.sh $(if $(KDIR),--here rust/xfrm_interface_rust.ko)
 
+## bench-patched: what packets cost on those kernels: the C driver, ours as a module, and ours built in with inlined helpers
+.PHONY: bench-patched
+bench-patched:
+	@bench/bench.sh --patched
+
 ## bench-profile: in which functions a packet's instructions are executed (CASE="transmit policy external")
 .PHONY: bench-profile
 bench-profile: modules

@@ -5,37 +5,43 @@
 #
 #   bench.sh              in virtual machines: counting instructions, or time where there is KVM
 #   bench.sh --here FILE  on this machine, with the module FILE
+#   bench.sh --patched    in virtual machines, on the kernels with the driver in their tree: with both
+#                         drivers as modules, then with ours built in and helpers inlined
 #
 #   CASES="transmit forward"   what to measure: transmit both receive forward tenants lookup scale
-#                              devices aes; all unless given
+#                              devices aes; all unless given, but with --patched the first four and aes
 #   FULL=1                     more sizes and families, and more tenants
 #   DRIVERS="c rust"           which drivers
 #   DEVICES=8000               how many devices are created, changed and deleted
 #   KVM=no                     count instructions, though there is KVM
 #
-# The results are in out/bench: results.tsv, report.txt, bench.svg.
+# The results are in out/bench: results.tsv, report.txt, bench.svg; with --patched the first two, in
+# out/bench-patched.
 
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
 become_root env CASES="${CASES-}" FULL="${FULL-}" DRIVERS="${DRIVERS-}" DEVICES="${DEVICES-}" "$0" "$@"
-out=$top/out/bench
-module='' machine=sandbox
-if [ "${1-}" = --here ]; then
-	machine=here module=$(readlink -e "$2")
-fi
+out=out/bench
+module='' machine=sandbox kernels=stock
+cases='transmit both receive forward tenants lookup scale devices aes'
+case ${1-} in
+--here) machine=here module=$(readlink -e "$2") ;;
+--patched) out+=-patched kernels='patched builtin' cases='transmit both receive forward aes' ;;
+esac
+cd "$top" || exit
 
 python() {
 	if [ "$machine" = here ]; then
-		(cd "$top" && python3 "$@")
+		python3 "$@"
 	else
 		"$top/scripts/sandbox.sh" run -- python3 "$@" </dev/null
 	fi
 }
 
-# measure CIPHER GROUP...: appends to the results.
+# measure CIPHER GROUP...: appends to the results, of each kernel.
 measure() {
-	local cipher=$1 emulator='-icount shift=0,sleep=off' dir=$top environment
+	local cipher=$1 emulator='-icount shift=0,sleep=off' dir=$top kernel environment own
 	shift
 	[ $# -gt 0 ] || return 0
 	# The processor that QEMU emulates by default knows no AES.
@@ -44,18 +50,25 @@ measure() {
 	environment=(CIPHER="$cipher" DRIVERS="${DRIVERS:-c rust}" FULL="${FULL-}" DEVICES="${DEVICES:-8000}"
 		UDP="$dir/out/bench/udp" BPF="$dir/out/bench/if_id.bpf.o")
 	if [ "$machine" = here ]; then
-		env "${environment[@]}" MODULE="$module" RESULTS="$out/results.tsv" "$top/bench/run.sh" "$@"
+		env "${environment[@]}" MODULE="$module" RESULTS="$out/results.tsv" bench/run.sh "$@"
 		return
 	fi
-	rm -f "$out/vm/results.tsv"
-	"$top/scripts/vm.sh" --cpus 1 --memory 2G --timeout 7200 --results "$out/vm" --emulator "$emulator" -- \
-		env "${environment[@]}" MODULE=/src/out/stock/rust/xfrm_interface_rust.ko \
-		RESULTS=/results/results.tsv bash /src/bench/run.sh "$@"
-	cat "$out/vm/results.tsv" >>"$out/results.tsv"
+	for kernel in $kernels; do
+		case $kernel in
+		stock) own=(MODULE=/src/out/stock/rust/xfrm_interface_rust.ko) ;;
+		builtin) own=(DRIVERS=builtin) ;;
+		*) own=() ;;
+		esac
+		rm -f "$out/vm/results.tsv"
+		scripts/vm.sh --kernel "$kernel" --cpus 1 --memory 2G --timeout 7200 --results "$top/$out/vm" \
+			--emulator "$emulator" -- \
+			env "${environment[@]}" "${own[@]}" RESULTS=/results/results.tsv bash /src/bench/run.sh "$@"
+		cat "$out/vm/results.tsv" >>"$out/results.tsv"
+	done
 }
 
 null=() aes=()
-for name in ${CASES:-transmit both receive forward tenants lookup scale devices aes}; do
+for name in ${CASES:-$cases}; do
 	case $name in
 	aes) aes=(transmit both) ;;
 	transmit | both | receive | forward | tenants | lookup | scale | devices) null+=("$name") ;;
@@ -65,12 +78,13 @@ done
 # The main set again, after everything else, to see whether results can be repeated.
 [[ " ${null[*]} " != *' transmit '* ]] || null+=(again)
 
-"$top/bench/compile.sh" "$machine"
+bench/compile.sh "$machine"
 rm -rf "$out/results.tsv" "$out/vm"
+mkdir -p "$out"
 measure null "${null[@]}"
 measure aes "${aes[@]}"
-python bench/report.py out/bench/results.tsv >"$out/report.txt"
-python bench/chart.py out/bench/results.tsv >"$out/bench.svg"
-chown -R --reference="$top" "$out"
+python bench/report.py "$out/results.tsv" >"$out/report.txt"
+[ "$kernels" != stock ] || python bench/chart.py "$out/results.tsv" >"$out/bench.svg"
+chown -R --reference="$top" out
 cat "$out/report.txt"
-say "saved: out/bench/{results.tsv,report.txt,bench.svg}"
+say "saved in $out"

@@ -4,8 +4,8 @@
 #
 # A line of the results is, separated by tabs:
 #	group variant kind driver unit value least most
-# The value is the mean of several rounds. "driver" is "c" or "rust", or "-" for what goes through
-# neither. The unit of what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
+# The value is the mean of several rounds. "driver" is "c", "rust" or "builtin" (ours, but built into
+# another kernel), or "-" for what goes through none; of that other kernel, all is "builtin". The unit of what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
 
 # shellcheck disable=SC2034 # The scripts that source this use what it sets.
 
@@ -23,10 +23,17 @@ load_driver()
 {
 	local dependencies
 
-	if [ "$1" = c ]; then
+	case $1 in
+	c)
 		modprobe xfrm_interface
 		return
-	fi
+		;;
+	builtin)
+		grep -q '/xfrm_interface_rust\.ko$' "/lib/modules/$(uname -r)/modules.builtin" ||
+			die 'our driver is not built into this kernel'
+		return
+		;;
+	esac
 	dependencies=$(modinfo -F depends "$MODULE")
 	# shellcheck disable=SC2086 # A list of words.
 	modprobe -a ${dependencies//,/ }
@@ -37,7 +44,7 @@ load_driver()
 unload_driver()
 {
 	settle
-	rmmod "${module_name[$1]}"
+	[ "$1" = builtin ] || rmmod "${module_name[$1]}"
 }
 
 ################################################################################
@@ -48,7 +55,10 @@ result()
 {
 	local owner=$driver
 
-	case $3 in plain | policy | vti) owner=- ;; esac
+	case $driver:$3 in
+	builtin:*) ;;
+	*:plain | *:policy | *:vti) owner=- ;;
+	esac
 	echo "$1	$2	$3	$owner	$4	$5	${6:-$5}	${7:-$5}" >>"$RESULTS"
 	printf '        %-28s %-10s %14s %s\n' "$2" "$3" "$5" "$4" >&2
 }
@@ -101,11 +111,16 @@ exec {silence}<> <(:)
 nap() { read -r -t "$1" -u "$silence" || :; }
 
 # busy: the nanoseconds that processors have spent in tasks. /proc/stat is no help, as it only samples
-# short times.
+# short times. Kernels without statistics of the scheduler tell hundredths of seconds.
 busy()
 {
-	local name run total=0
+	local name run total=0 up idle
 
+	if [ ! -e /proc/schedstat ]; then
+		read -r up idle </proc/uptime
+		echo $(((${up/./} * $(nproc) - ${idle/./}) * 10000000))
+		return
+	fi
 	while read -r name _ _ _ _ _ _ run _; do
 		[[ $name != cpu* ]] || total=$((total + run))
 	done </proc/schedstat

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What a packet costs by each way, with one connection.
 
-# The ways that are measured with this driver: those without any only once.
+# The ways that are measured with this driver: those without any once for each kernel.
 kinds()
 {
 	[ "$driver" = rust ] || echo plain policy vti

@@ -30,6 +30,8 @@ KINDS = {
     'external': 'external, route',
     'bpf': 'external, BPF',
 }
+# What each driver's column is called. Ours appears once, or as a module and built in.
+COLUMNS = {'c': 'C', 'rust': 'Rust', 'builtin': 'built in'}
 # How far two measurements of the same may be apart.
 TOLERANCE = 0.01
 
@@ -43,33 +45,43 @@ def shown(result, packets):
     return f'{result.value:,.0f}'
 
 
-def row(results, group, variant, kind, label):
+def has_builtin(results):
+    """Whether there is a kernel that our driver was built into."""
+    return any(r.driver == 'builtin' for r in results.lines)
+
+
+def row(results, drivers, group, variant, kind, label):
     """A line of a table."""
-    ours = results.get(group, variant, kind, 'rust')
     theirs = results.get(group, variant, kind, 'c')
+    ours = [results.get(group, variant, kind, driver) for driver in drivers[1:]]
+    ours = [None if result is theirs else result for result in ours]
     packets = group != 'devices' and 'adding' not in variant
-    if ours is theirs:
-        ours = None
-    ratio = f'{ours.value / theirs.value:.3f}' if ours and theirs and theirs.value else ''
-    return f'  {label:44}{shown(theirs, packets):>14}{shown(ours, packets):>14}{ratio:>10}'
+    line = f'  {label:44}'
+    line += ''.join(f'{shown(result, packets):>14}' for result in (theirs, *ours))
+    for result in ours:
+        ratio = f'{result.value / theirs.value:.3f}' if result and theirs and theirs.value else ''
+        line += f'{ratio:>12}'
+    return line.rstrip()
 
 
 def table(results, group):
     """The lines of a group's table."""
+    drivers = [d for d in COLUMNS if d != 'builtin' or has_builtin(results)]
     lines = [r for r in results.lines if r.group == group]
     yield ''
     yield TITLES.get(group, group)
-    yield f'{"":46}{"C":>14}{"Rust":>14}{"Rust/C":>10}'
+    names = [COLUMNS[driver] for driver in drivers]
+    yield f'{"":46}' + ''.join(f'{name:>14}' for name in names) + ''.join(f'{name + "/C":>12}' for name in names[1:])
     for variant in unique(r.variant for r in lines):
         measured = [r for r in lines if r.variant == variant]
         kinds = unique(r.kind for r in measured)
         units = '' if measured[0].unit == results.about.get('clock') else f' ({measured[0].unit})'
         if len(kinds) == 1:
-            yield row(results, group, variant, kinds[0], variant + units)
+            yield row(results, drivers, group, variant, kinds[0], variant + units)
             continue
         yield f'  {variant}{units}'
         for kind in kinds:
-            yield row(results, group, variant, kind, '  ' + KINDS.get(kind, kind))
+            yield row(results, drivers, group, variant, kind, '  ' + KINDS.get(kind, kind))
 
 
 def repeated(results):
@@ -100,7 +112,9 @@ def noise(results):
 
 
 def judged(results):
-    """The goals that something was measured for."""
+    """The goals that something was measured for. They are for kernels as they are."""
+    if has_builtin(results):
+        return
     lines = []
     for name, limit, ours, other in goals():
         ratio = results.ratio(ours, other)
@@ -125,6 +139,8 @@ def main():
     instructions = results.about.get('clock') == 'instructions'
     print('Instructions per packet' if instructions else 'Packets per second (Rust/C is a ratio of times)',
           'of kernel', results.about.get('kernel', '?') + ', one processor')
+    if has_builtin(results):
+        print('C and Rust: as modules of the first kernel; built in: the second one, which inlines C helpers into Rust')
     for group in unique(r.group for r in results.lines if r.group != 'again'):
         print('\n'.join(table(results, group)))
     for line in (*repeated(results), *noise(results), *judged(results)):

@@ -11,15 +11,17 @@ class Results:
 
     def __init__(self, path):
         self.lines = []
-        self.about = {}
+        about = {}
         with open(path, encoding='utf-8') as file:
             for line in file:
                 if line.startswith('#'):
                     name, value = line[1:].strip().split(' ', 1)
-                    self.about.setdefault(name, value)
+                    about.setdefault(name, []).append(value)
                 else:
                     *words, value, least, most = line.rstrip('\n').split('\t')
                     self.lines.append(Result(*words, float(value), float(least), float(most)))
+        # More than one kernel is named if there was more than one.
+        self.about = {name: ' and '.join(unique(values)) for name, values in about.items()}
         self.by_key = {(r.group, r.variant, r.kind, r.driver): r for r in self.lines}
 
     def get(self, group, variant, kind, driver):

@@ -7,10 +7,10 @@
 #
 #	run.sh GROUP...		what to measure: transmit both receive forward tenants lookup scale devices
 #
-#	DRIVERS="c rust"	which drivers
+#	DRIVERS="c rust"	which drivers; or "builtin", ours in a kernel that it is built into
 #	FULL=1			all families and sizes, more tenants
 #	CIPHER=null|aes		what states are made with
-#	MODULE=FILE		our module
+#	MODULE=FILE		our module; the kernel's own unless given
 #	UDP=FILE BPF=FILE	what udp.c and if_id.bpf.c were compiled to
 #	RESULTS=FILE		where lines are added; lib.sh says what they look like
 
@@ -23,6 +23,7 @@ here=$(dirname "$(readlink -e "$0")")
 . "$here/devices.sh"
 
 : "${DRIVERS:=c rust}" "${CIPHER:=null}" "${FULL:=}"
+[ "$DRIVERS" = builtin ] || : "${MODULE:=$(modinfo -n xfrm_interface_rust)}"
 # Encryption costs the same whatever the driver, and hides the differences of small packets.
 if [ "$CIPHER" = null ]; then
 	suffix='' families='4 6' sizes=64 transmitted='64 1400'
@@ -51,7 +52,7 @@ trap remove_all EXIT
 
 for driver in $DRIVERS; do
 	for name in "${module_name[@]}"; do
-		[ ! -d "/sys/module/$name" ] || rmmod "$name"
+		[ ! -e "/sys/module/$name/initstate" ] || rmmod "$name"
 	done
 	load_driver "$driver"
 	for name in "$@"; do
