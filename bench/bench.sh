@@ -16,7 +16,7 @@
 #   KVM=no                     count instructions, though there is KVM
 #
 # The results are in out/bench: results.tsv, report.txt, bench.svg; with --patched the first two, in
-# out/bench-patched.
+# out/bench-patched. The report compares them with those of the run before, before.tsv.
 
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -79,11 +79,14 @@ done
 [[ " ${null[*]} " != *' transmit '* ]] || null+=(again)
 
 bench/compile.sh "$machine"
-rm -rf "$out/results.tsv" "$out/vm"
+rm -rf "$out/vm"
 mkdir -p "$out"
+[ ! -e "$out/results.tsv" ] || mv "$out/results.tsv" "$out/before.tsv"
 measure null "${null[@]}"
 measure aes "${aes[@]}"
-python bench/report.py "$out/results.tsv" >"$out/report.txt"
+before=()
+[ ! -e "$out/before.tsv" ] || before=("$out/before.tsv")
+python bench/report.py "$out/results.tsv" "${before[@]}" >"$out/report.txt"
 [ "$kernels" != stock ] || python bench/chart.py "$out/results.tsv" >"$out/bench.svg"
 chown -R --reference="$top" out
 cat "$out/report.txt"

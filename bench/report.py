@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Prints what was measured as tables, whether it could be repeated, and which goals are met.
 
-    report.py RESULTS
+    report.py RESULTS [RESULTS OF THE RUN BEFORE]
 """
 
 import sys
@@ -98,6 +98,24 @@ def repeated(results):
     yield (f'({first.variant}, {first.kind}, {first.driver}: {first.value:,.0f} and {again.value:,.0f}).')
 
 
+def compared(results, before):
+    """Lines about what is not as in the run before. That may have been of another version of our driver."""
+    if before.about != results.about:
+        return
+    pairs = [(before.by_key[key], result) for key, result in results.by_key.items()
+             if key in before.by_key and 'with waits' not in result.variant and before.by_key[key].value]
+    pairs.sort(key=lambda pair: -abs(pair[1].value / pair[0].value - 1))
+    apart = [(a, b) for a, b in pairs if abs(b.value / a.value - 1) > TOLERANCE]
+    if not pairs:
+        return
+    yield ''
+    yield f'{len(pairs) - len(apart)} of {len(pairs)} results agree within {TOLERANCE:.0%} with the run before.'
+    if apart:
+        yield 'These DO NOT AGREE:'
+    for a, b in apart:
+        yield f'  {b.group + ", " + b.variant:50}{b.kind:>10}{b.driver:>9}{a.value:>14,.0f}{b.value:>14,.0f}'
+
+
 def noise(results):
     """A line about the rounds of which results are the means, where the clock counts time."""
     spreads = [((r.most - r.least) / r.value, r) for r in results.lines if r.unit == 'nanoseconds' and r.value > 0]
@@ -131,9 +149,9 @@ def judged(results):
 
 def main():
     """Prints the report."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    results = Results(sys.argv[1])
+    results, *before = (Results(path) for path in sys.argv[1:])
     if not results.lines:
         sys.exit('nothing was measured')
     instructions = results.about.get('clock') == 'instructions'
@@ -143,7 +161,8 @@ def main():
         print('C and Rust: as modules of the first kernel; built in: the second one, which inlines C helpers into Rust')
     for group in unique(r.group for r in results.lines if r.group != 'again'):
         print('\n'.join(table(results, group)))
-    for line in (*repeated(results), *noise(results), *judged(results)):
+    differences = compared(results, *before) if before else ()
+    for line in (*repeated(results), *noise(results), *differences, *judged(results)):
         print(line)
 
 
