@@ -31,7 +31,7 @@ struct dst_entry *net_helper_ip6_route_output(struct net *net, struct flowi *fl)
 void net_helper_icmp_frag_needed(struct sk_buff *skb, u32 mtu);
 void net_helper_icmpv6_packet_too_big(struct sk_buff *skb, u32 mtu);
 void net_helper_ip6_update_pmtu(struct sk_buff *skb, struct net *net, __be32 mtu, int oif);
-void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net, int oif);
+void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net);
 
 /* ../kfuncs.c */
 int net_helper_register_xfrm_kfuncs(void);

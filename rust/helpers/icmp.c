@@ -21,7 +21,8 @@ void net_helper_ip6_update_pmtu(struct sk_buff *skb, struct net *net, __be32 mtu
 	ip6_update_pmtu(skb, net, mtu, oif, 0, sock_net_uid(net, NULL));
 }
 
-void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net, int oif)
+/* Only routes through the device that a redirect came in by take notice of it. */
+void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net)
 {
-	ip6_redirect(skb, net, oif, 0, sock_net_uid(net, NULL));
+	ip6_redirect(skb, net, skb->dev->ifindex, 0, sock_net_uid(net, NULL));
 }

@@ -70,11 +70,12 @@ impl Request {
 /// Does what an error asks for, to the route that the packet in it took.
 ///
 /// `skb` holds the error, from the header of the packet in it on, and `protocol` is that packet's.
-/// The route is looked up in `net`, through the device with the index `oif` (0 for any).
+/// The route is looked up in `net`, through the device with the index `oif` (0 for any); one that is to be
+/// redirected by IPv6, through that by which the error came in.
 ///
 /// # Safety
 ///
-/// `skb` begins with a whole network header of `family`.
+/// `skb` begins with a whole network header of `family`, and has come in by a device.
 pub(super) unsafe fn apply(
     request: Request,
     skb: &mut Skb,
@@ -97,7 +98,7 @@ pub(super) unsafe fn apply(
             (Family::Inet6, Request::Mtu(mtu)) => {
                 bindings::net_helper_ip6_update_pmtu(skb, net, mtu.to_be(), oif)
             }
-            (Family::Inet6, Request::Redirect) => bindings::net_helper_ip6_redirect(skb, net, oif),
+            (Family::Inet6, Request::Redirect) => bindings::net_helper_ip6_redirect(skb, net),
         }
     }
 }

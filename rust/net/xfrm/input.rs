@@ -63,7 +63,7 @@ impl Received {
 /// # Invariants
 ///
 /// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which is
-/// one of `family`.
+/// one of `family`. It has come in by a device.
 pub(crate) struct IcmpError<'a> {
     skb: &'a mut Skb,
     request: Request,
@@ -186,7 +186,8 @@ fn error<H: Handler>(
     let rcu = rcu::read_lock();
     let net = skb.device(&rcu)?.net(&rcu);
     let state = State::find(net, skb, family, protocol, spi)?;
-    // INVARIANT: The look-up has found the destination where headers of this family have it, at the end.
+    // INVARIANT: The look-up has found the destination where headers of this family have it, at the end;
+    // the device was there above.
     let error = IcmpError {
         skb,
         request,
