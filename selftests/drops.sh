@@ -106,16 +106,49 @@ no_route()
 	dropped_for IP_OUTNOROUTES
 }
 
+# raw PROTOCOL BYTES: gives the device three packets of so many bytes, which it takes for that protocol.
+raw()
+{
+	inside "$gwa" python3 -c '
+import socket, sys
+protocol, size = (int(number, 0) for number in sys.argv[1:])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+for i in range(3):
+    s.sendto(b"E" * size, ("ipsec", protocol))' "$@"
+}
+
 neither_ipv4_nor_ipv6()
 {
 	drop_test
 	device a static 5
-	inside "$gwa" python3 -c '
-import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
-for i in range(3):
-    s.sendto(b"x" * 64, ("ipsec", 0x88b5))'
+	raw 0x88b5 64
 	dropped_for UNHANDLED_PROTO
+}
+
+# One byte is missing of the header.
+too_short()
+{
+	drop_test
+	device a static 5
+	raw "$1" "$2"
+	dropped_for PKT_TOO_SMALL
+}
+
+# What has come through a tunnel, whose policies do not let it in, and would enter another.
+nested_without_policy()
+{
+	drop_test
+	defer ip -n "$gwa" link del outer
+	defer ip -n "$gwb" link del outer
+	device a static 6 name=outer net=2
+	device b static 6 name=outer net=2
+	device a static 5 dev=
+	device b static 5 dev=
+	tunnel id=6 n=2 ns_b=
+	tunnel id=6 n=2 ns_a= what=state
+	tunnel id=5 n=1 a=10.2.0.1 b=10.2.0.2
+	three "$gwa" 10.1.0.2
+	dropped_for XFRM_POLICY
 }
 
 loop()
@@ -141,6 +174,9 @@ done
 subtest no_metadata no_metadata
 subtest no_route no_route
 subtest neither_ipv4_nor_ipv6 neither_ipv4_nor_ipv6
+subtest too_short_4 too_short 0x800 19
+subtest too_short_6 too_short 0x86dd 39
+subtest nested_without_policy nested_without_policy
 subtest loop loop
 
 finish

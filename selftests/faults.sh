@@ -272,6 +272,20 @@ fault8_redirected_back()
 	expect 'packets that came back' "$(stat "$gwa" ipsec rx_packets)" 3
 }
 
+# A packet may come with the metadata of a tunnel of another kind, which says nothing of IPsec.
+fault8_metadata_of_another_tunnel()
+{
+	defer reset_gateways
+	device a "$2" 5
+	device b "$2" 5
+	tunnel id=5
+	tc -n "$gwa" qdisc add dev ipsec clsact
+	tc -n "$gwa" filter add dev ipsec egress matchall \
+		action tunnel_key set id 7 src_ip 198.51.100.1 dst_ip 198.51.100.2
+	check reach "$gwa" "$1" -- 'it is not answered'
+	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" '3 0'
+}
+
 setup_gateways
 
 for family in 4 6; do
@@ -295,6 +309,8 @@ subtest changelink_takes_effect_at_once changelink_at_once
 for kind in static external; do
 	subtest fault8_redirected_back_4_$kind fault8_redirected_back 10.1.0.77 $kind
 	subtest fault8_redirected_back_6_$kind fault8_redirected_back fd00:1::77 $kind
+	subtest fault8_metadata_of_another_tunnel_4_$kind fault8_metadata_of_another_tunnel 10.1.0.2 $kind
+	subtest fault8_metadata_of_another_tunnel_6_$kind fault8_metadata_of_another_tunnel fd00:1::2 $kind
 done
 
 finish

@@ -4,7 +4,10 @@
  * how they talk to the test.
  */
 #include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 struct bpf_xfrm_info___local {
@@ -73,6 +76,28 @@ int set_twice(struct __sk_buff *skb)
 		return TC_ACT_SHOT;
 	info.if_id = 6;
 	return bpf_skb_set_xfrm_info(skb, &info) == -22 ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+/* IPv4 packets get an IPv6 header after their connection has been set. */
+SEC("tc")
+int set_and_wrap(struct __sk_buff *skb)
+{
+	struct bpf_xfrm_info___local info = { .if_id = 5 };
+	struct ipv6hdr header = {
+		.version = 6,
+		.nexthdr = IPPROTO_IPIP,
+		.hop_limit = 64,
+		.payload_len = bpf_htons(skb->len),
+		/* fd00:1::1 and fd00:1::2 */
+		.saddr.in6_u.u6_addr32 = { bpf_htonl(0xfd000001), 0, 0, bpf_htonl(1) },
+		.daddr.in6_u.u6_addr32 = { bpf_htonl(0xfd000001), 0, 0, bpf_htonl(2) },
+	};
+
+	if (bpf_skb_set_xfrm_info(skb, &info) ||
+	    bpf_skb_adjust_room(skb, sizeof(header), BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6) ||
+	    bpf_skb_store_bytes(skb, 0, &header, sizeof(header), 0))
+		return TC_ACT_SHOT;
+	return TC_ACT_UNSPEC;
 }
 
 SEC("tc")

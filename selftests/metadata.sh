@@ -4,12 +4,12 @@
 # The metadata of an external device's packets, read and written by BPF programs. Skipped as long as
 # the driver has no functions for them.
 #
-#	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
-#	  if_id 5, 6                            if_id 5, 6
+#	inner ---- [in]gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
+#	             if_id 5, 6                            if_id 5, 6
 
 . "$(dirname "$0")/lib.sh"
 
-# A namespace for the device whose link namespace is gwb.
+# A namespace for the device whose link namespace is gwb, or for a host behind gwa.
 inner=''
 
 program=$tmp/metadata.bpf.o
@@ -21,19 +21,22 @@ attach()
 	tc -n "$1" filter add dev "${4:-ipsec}" "$2" bpf direct-action obj "$program" program "$3"
 }
 
-# count_marks NS MARK...: counts what comes in with these marks, under counters of that name.
+# count_marks NS MARK...: counts what comes in with these marks, under counters of that name. With
+# hook=postrouting, what leaves; that passes there twice, before IPsec and after it.
 count_marks()
 {
-	local ns=$1 mark
+	local ns=$1 mark hook=${hook:-prerouting} which=''
 	shift
+
+	[ "$hook" = prerouting ] || which='meta l4proto esp'
 
 	defer inside "$ns" nft flush ruleset
 	{
 		echo 'table inet marks {'
 		printf 'counter mark%s {}\n' "$@"
-		echo 'chain pre { type filter hook prerouting priority 0;'
+		echo "chain $hook { type filter hook $hook priority 0;"
 		for mark in "$@"; do
-			echo "meta mark $mark counter name mark$mark"
+			echo "$which meta mark $mark counter name mark$mark"
 		done
 		printf '}\n}\n'
 	} | inside "$ns" nft -f -
@@ -266,6 +269,131 @@ transmit_fault6_behind_netem()
 	done
 }
 
+# host_behind_gwa: "inner" as a host whose packets gwa forwards.
+host_behind_gwa()
+{
+	defer ip -n "$gwa" link del in
+	ip -n "$gwa" link add in type veth peer name eth0 netns "$inner"
+	forwarding_link "$gwa" in
+	ip -n "$gwa" -batch - <<-END
+		addr add 10.3.0.1/24 dev in
+		addr add fd00:3::1/64 dev in nodad
+		link set in up
+	END
+	ip -n "$inner" -batch - <<-END
+		addr add 10.3.0.2/24 dev eth0
+		addr add fd00:3::2/64 dev eth0 nodad
+		link set eth0 up
+		route add default via 10.3.0.1
+		route add default via fd00:3::1
+	END
+	ip -n "$gwb" route add 10.3.0.0/24 dev ipsec encap xfrm if_id 5
+	ip -n "$gwb" route add fd00:3::/64 dev ipsec encap xfrm if_id 5
+	defer inside "$gwa" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+	inside "$gwa" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+# As long as nothing else says which connection a packet belongs to, its route does. The mark shows on what
+# leaves for the other gateway.
+transmit_read()
+{
+	two_connections
+	check attach "$gwa" egress mark_is_if_id -- 'the program is not accepted'
+	hook=postrouting count_marks "$gwa" 5 6 57005
+	check reach "$gwa" 10.1.0.2 3 -- 'if_id 5 is not answered'
+	check reach "$gwa" 10.2.0.2 4 -- 'if_id 6 is not answered'
+	check reach "$gwa" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwa" 5)" 8
+	expect 'packets with if_id 6' "$(marked "$gwa" 6)" 4
+	ip -n "$gwa" route replace 10.1.0.2 dev ipsec src 10.1.0.1
+	inside "$gwa" ping -n -q -c 3 -i 0.02 -W 1 10.1.0.2 >/dev/null
+	expect 'packets without metadata' "$(stat "$gwa" ipsec tx_errors)" 3
+}
+
+# The same of packets that are forwarded. With disable_xfrm no policy is asked before the device, and the
+# packet holds no reference to its route then.
+transmit_read_forwarded()
+{
+	two_connections
+	host_behind_gwa
+	inside "$gwa" sysctl -qw net.ipv4.conf.ipsec.disable_xfrm=1
+	check attach "$gwa" egress mark_is_if_id -- 'the program is not accepted'
+	hook=postrouting count_marks "$gwa" 5 57005
+	check reach "$inner" 10.1.0.2 3 -- 'IPv4 is not answered'
+	check reach "$inner" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwa" 5)" 8
+	expect 'packets without metadata' "$(marked "$gwa" 57005)" 0
+}
+
+transmit_forwarded()
+{
+	two_connections
+	host_behind_gwa
+	inside "$gwa" sysctl -qw net.ipv4.conf.ipsec.disable_xfrm=1
+	defer inside "$gwa" nft flush ruleset
+	inside "$gwa" nft -f - <<-END
+		table inet forward {
+			chain forward {
+				type filter hook forward priority 0;
+				oifname "ipsec" meta mark set 5
+			}
+		}
+	END
+	ip -n "$gwa" route replace 10.1.0.2 dev ipsec src 10.1.0.1
+	ip -n "$gwa" route replace fd00:1::2 dev ipsec src fd00:1::1
+	check silent "$inner" 10.1.0.2 -- 'it is answered without a program'
+	attach "$gwa" egress if_id_is_mark
+	check reach "$inner" 10.1.0.2 3 -- 'IPv4 is not answered'
+	check reach "$inner" fd00:1::2 5 -- 'IPv6 is not answered'
+}
+
+# What is redirected to the device comes without a route.
+transmit_fault8_without_route()
+{
+	two_connections
+	host_behind_gwa
+	tc -n "$gwa" qdisc add dev in clsact
+	tc -n "$gwa" filter add dev in ingress protocol ip flower dst_ip 10.1.0.2 \
+		action skbedit mark 5 pipe action mirred egress redirect dev ipsec
+	tc -n "$gwa" filter add dev in ingress protocol ipv6 flower dst_ip fd00:1::2 \
+		action skbedit mark 5 pipe action mirred egress redirect dev ipsec
+	ip -n "$gwa" route replace 10.1.0.2 dev ipsec src 10.1.0.1
+	ip -n "$gwa" route replace fd00:1::2 dev ipsec src fd00:1::1
+	attach "$gwa" egress if_id_is_mark
+	check reach "$inner" 10.1.0.2 3 -- 'IPv4 is not answered'
+	check reach "$inner" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" '8 0'
+}
+
+# The sender of a packet that is too big is told, whoever has set the connection.
+transmit_too_big()
+{
+	local address answer
+
+	two_connections
+	mark_output 5 6
+	attach "$gwa" egress if_id_is_mark
+	for address in 10.1.0.2 fd00:1::2; do
+		check reach "$gwa" $address -- "$address is not answered"
+		answer=$(inside "$gwa" ping -n -c 1 -W 1 -M "do" -s 1450 $address 2>&1)
+		check grep -q 'mtu *[=:] *1446' <<<"$answer" -- "the sender is told: $(grep -i -e mtu -e loss <<<"$answer")"
+	done
+}
+
+# A packet that has become one of the other family still belongs to its connection. Its route is none for
+# errors about it.
+transmit_other_family()
+{
+	two_connections
+	mark_output 5 6
+	attach "$gwa" egress set_and_wrap
+	inside "$gwa" ping -n -q -c 3 -i 0.02 -W 1 -s 100 10.1.0.2 >/dev/null
+	expect 'packets and bytes that arrived' "$(stat "$gwb" ipsec rx_packets rx_bytes)" '3 504'
+	inside "$gwa" ping -n -q -c 1 -W 1 -M "do" -s 1420 10.1.0.2 >/dev/null
+	expect 'packets that were too big' "$(stat "$gwa" ipsec tx_errors tx_dropped)" '1 1'
+	expect 'packets that arrived' "$(stat "$gwb" ipsec rx_packets)" 3
+}
+
 # What came in is sent straight back out, by the connection it came through.
 ingress_fault8_redirected_back()
 {
@@ -289,7 +417,9 @@ ingress_fault8_redirected_back()
 
 all='receive_if_id receive_link receive_link_fault11_other_netns_created
 	receive_link_fault11_other_netns_moved receive_link_fault11_nested receive_static transmit_if_id
-	transmit_link transmit_set_twice transmit_fault6_behind_netem ingress_fault8_redirected_back'
+	transmit_link transmit_set_twice transmit_fault6_behind_netem transmit_read transmit_read_forwarded
+	transmit_forwarded transmit_fault8_without_route transmit_too_big transmit_other_family
+	ingress_fault8_redirected_back'
 
 setup_gateways
 setup_ns inner
