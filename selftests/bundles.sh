@@ -263,6 +263,46 @@ on_cpu()
 		"$(comm -13 <(echo "$before") <(sent_by_state) | awk '{ print $1 }' | grep -E '^0x10[0-9]0$' | xargs)" "$2"
 }
 
+# acquires NS: from here on, what asks key managers for states is counted; a state is waited for a second.
+acquires()
+{
+	inside "$1" sysctl -qw net.core.xfrm_acq_expires=1
+	job_start ip -n "$1" xfrm monitor acquire >"$tmp/acquires"
+	defer job_stop "$job"
+	slowwait 10 monitored "$1" >/dev/null
+}
+
+# Whether somebody listens to XFRMNLGRP_ACQUIRE of NETLINK_XFRM.
+monitored()
+{
+	inside "$1" awk '$2 == 6 && $4 == "00000001" { found = 1 } END { exit !found }' /proc/net/netlink
+}
+
+# asked_for_again ARGUMENT...: while packets flow, key managers are asked for as long as nobody has answered.
+asked_for_again()
+{
+	acquires "$gwa"
+	check inside "$gwa" "$here/xfrm.py" "$@" -- 'the policy is refused'
+	inside "$gwa" taskset -c 0 ping -n -q -i 0.1 -c 50 "$to" >/dev/null 2>&1
+	check [ "$(grep -c '^acquire' "$tmp/acquires")" -ge 3 ] -- \
+		"in five seconds key managers were asked $(grep -c '^acquire' "$tmp/acquires") times"
+}
+
+# The state that is there will do until the CPU has one of its own.
+states_of_cpus_are_asked_for()
+{
+	known external || return
+	asked_for_again policy-for-cpus 192.0.2.1 192.0.2.2 9 5
+}
+
+# So will doing without a transform that is optional.
+optional_state_is_asked_for()
+{
+	known external || return
+	asked_for_again policy-with-option 192.0.2.1 192.0.2.2 9 5
+	goes_through 0x1010
+}
+
 # What is deleted goes, keys and all, although the flow's packets have stopped.
 state_is_freed()
 {
@@ -564,6 +604,8 @@ subtest state_expires state_expires external
 subtest state_is_freed state_is_freed external
 subtest state_migrated state_migrated
 subtest states_of_cpus states_of_cpus
+subtest states_of_cpus_are_asked_for states_of_cpus_are_asked_for
+subtest optional_state_is_asked_for optional_state_is_asked_for
 subtest namespace_deleted namespace_deleted
 subtest route_changed route_changed
 subtest route_by_tos route_by_tos

@@ -159,6 +159,29 @@ packet_socket()
 	expect 'received by gwb' "$(received "$gwb")" '3 300'
 }
 
+# Such a packet may have nothing behind the IP header that anybody knows, so that nobody says where
+# its transport header is.
+packet_socket_unknown()
+{
+	devices static
+	tunnel id=5
+	inside "$gwa" python3 - "$1" <<-END
+		import socket, sys
+		sys.path.insert(0, "/usr/lib/python3/dist-packages")
+		from scapy.all import IP, IPv6, raw
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+		# The header of a packet in the packet ends early.
+		if sys.argv[1] == "4":
+		    protocol, packet = 0x800, IP(src="10.1.0.1", dst="10.1.0.2", proto=4)
+		else:
+		    protocol, packet = 0x86dd, IPv6(src="fd00:1::1", dst="fd00:1::2", nh=4)
+		for _ in range(3):
+		    s.sendto(raw(packet / (b"E" * 4)), ("ipsec", protocol))
+	END
+	expect 'sent by gwa' "$(sent "$gwa")" "3 $2"
+	expect 'received by gwb' "$(received "$gwb")" "3 $2"
+}
+
 too_big()
 {
 	devices "$1"
@@ -262,5 +285,7 @@ for kind in static external; do
 	done
 done
 subtest packet_socket packet_socket
+subtest packet_socket_unknown_4 packet_socket_unknown 4 72
+subtest packet_socket_unknown_6 packet_socket_unknown 6 132
 
 finish

@@ -353,10 +353,12 @@ device_address()
 #	way="out in"	whether what is sent, what is received, or both
 #	sel_a= sel_b=	the inner addresses that policies are for, if not all
 #	what="state policy"
+#	carries=	"one" if states of tunnels carry the outer family only
+#	encap=		what ESP is encapsulated in, in the words of ip
 tunnel()
 {
 	local id=0 id_a='' id_b='' n=1 outer=4 inner='4 6' chain=esp:tunnel a='' b=''
-	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b=''
+	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b='' carries='' encap=''
 	[ $# -eq 0 ] || local "$@"
 
 	if [ "$outer" = 4 ]; then
@@ -381,9 +383,12 @@ tunnel_half()
 		spi_out=$((0x1000 + n * 16 + i * 2 + side))
 		spi_in=$((0x1000 + n * 16 + i * 2 + 1 - side))
 		reqid=$((n * 8 + i + 1))
-		[ "$mode" = transport ] || flags='flag af-unspec'
+		[ "$mode" = transport ] || [ "$carries" = one ] || flags='flag af-unspec'
 		case $proto in
-		esp) algorithm="aead rfc4106(gcm(aes)) 0x$(printf '%040x' $((reqid + 0xabcdef))) 128" ;;
+		esp)
+			algorithm="aead rfc4106(gcm(aes)) 0x$(printf '%040x' $((reqid + 0xabcdef))) 128"
+			algorithm+=${encap:+ encap $encap}
+			;;
 		ah) algorithm="auth-trunc hmac(sha256) 0x$(printf '%064x' $((reqid + 0x123456))) 128" ;;
 		# What does not get smaller is sent as it is, so compression is optional.
 		comp) algorithm='comp deflate' level='level use' flags='' ;;

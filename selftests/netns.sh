@@ -71,6 +71,18 @@ traffic()
 	expect 'packets' "$(stat "$inner" ipsec tx_packets rx_packets)" '9 9'
 }
 
+# States need not carry both families, and then their selector says which one.
+one_family()
+{
+	setup_three
+	ip -n "$gwa" xfrm state flush
+	tunnel id=5 what=state ns_b= carries=one
+	check "$1" "$2" -- 'no device'
+	addresses "$2" "$inner"
+	check reach "$inner" 10.1.0.2 -- 'IPv4 is not answered'
+	expect 'packets' "$(stat "$inner" ipsec tx_packets rx_packets)" '3 3'
+}
+
 # The namespace of the link owns the if_id, and the dump tells which one that is.
 owner()
 {
@@ -247,6 +259,7 @@ recreated_under_traffic()
 for kind in static external; do
 	for how in created moved; do
 		subtest traffic_${how}_$kind traffic $how $kind
+		subtest traffic_of_one_family_${how}_$kind one_family $how $kind
 		subtest policy_of_link_netns_${how}_$kind policy_of_link_netns $how $kind
 		subtest link_netns_deleted_under_traffic_${how}_$kind link_netns_deleted $how $kind
 		subtest device_netns_deleted_under_traffic_${how}_$kind device_netns_deleted $how $kind

@@ -118,10 +118,59 @@ comp_small_in_esp()
 	bundle "$kind" 'comp:tunnel esp:transport' ESP "$family" -s 16
 }
 
+# ESP in UDP, as behind NAT: a socket brings in what comes by its port.
+esp_in_udp()
+{
+	local ns
+
+	for ns in "$gwa" "$gwb"; do
+		job_start ip netns exec "$ns" python3 -c '
+import signal, socket
+UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)
+s.bind(("", 4500))
+signal.pause()'
+		defer job_stop "$job"
+		slowwait 20 inside "$ns" grep -q :1194 /proc/net/udp6 >/dev/null
+	done
+	defer reset_gateways
+	device a "$1" 5
+	device b "$1" 5
+	tunnel id=5 outer="$2" encap='espinudp 4500 4500 0.0.0.0'
+	ping_on_wire 4 "$2" 'UDP-encap: ESP'
+	ping_on_wire 6 "$2" 'UDP-encap: ESP'
+}
+
 # A tunnel in a tunnel, each with a device of its own.
 nested()
 {
-	local transform=$1 family=$2 a=10.2.0.1 b=10.2.0.2
+	nested_devices "$@"
+	before=$(stat "$gwb" outer rx_packets)
+	ping_on_wire "$family" "$family" ESP -s 400
+	expect 'packets received by the outer device' $(($(stat "$gwb" outer rx_packets) - before)) 3
+}
+
+# What no policy of the outer tunnel's device lets in does not get to the inner tunnel's state.
+nested_without_policy()
+{
+	local all=0.0.0.0/0 before
+
+	[ "$2" = 4 ] || all=::/0
+	nested_devices "$@"
+	ip -n "$gwb" xfrm policy del src $all dst $all dir in if_id 6
+	before=$(xfrm_stat "$gwb" XfrmInNoPols)
+	check silent "$gwa" "$(inner_address "$family")" -- 'it is answered'
+	expect 'packets received by the outer device' "$(stat "$gwb" outer rx_packets)" 3
+	expect 'XfrmInNoPols' $(($(xfrm_stat "$gwb" XfrmInNoPols) - before)) 3
+	expect 'packets of the inner state' "$(ip -n "$gwb" -s xfrm state get src "$a" dst "$b" proto esp spi 0x1010 |
+		sed -n 's/.*[0-9](bytes), \([0-9]*\)(packets)$/\1/p')" 0
+}
+
+# nested_devices TRANSFORM FAMILY: sets up what is in variables of these names then.
+nested_devices()
+{
+	transform=$1 family=$2 a=10.2.0.1 b=10.2.0.2
 
 	[ "$family" = 4 ] || a=fd00:2::1 b=fd00:2::2
 	defer reset_gateways
@@ -133,9 +182,6 @@ nested()
 	device b static 5 dev=
 	tunnel id=6 n=2 outer="$family"
 	tunnel id=5 n=1 a="$a" b="$b" outer="$family" chain="$transform:tunnel"
-	before=$(stat "$gwb" outer rx_packets)
-	ping_on_wire "$family" "$family" ESP -s 400
-	expect 'packets received by the outer device' $(($(stat "$gwb" outer rx_packets) - before)) 3
 }
 
 setup_gateways
@@ -146,6 +192,7 @@ for kind in static external; do
 			tunnel_mode "$kind" "${combination%in*}" "${combination#*in}" esp:tunnel ESP
 	done
 	for family in 4 6; do
+		subtest "esp_in_udp_over_${family}_$kind" esp_in_udp "$kind" "$family"
 		subtest "ah_tunnel_${family}in${family}_$kind" \
 			tunnel_mode "$kind" "$family" "$family" ah:tunnel AH
 		subtest "ipcomp_tunnel_${family}in${family}_$kind" \
@@ -167,6 +214,7 @@ subtest different_if_ids_external_external different_ids external external
 for family in 4 6; do
 	subtest "esp_transport_received_on_static_$family" transport_received "$family"
 	subtest "nested_devices_esp_in_esp_$family" nested esp "$family"
+	subtest "nested_devices_without_policy_$family" nested_without_policy esp "$family"
 	subtest "nested_devices_fault5_ah_in_esp_$family" nested ah "$family"
 	subtest "nested_devices_fault5_ipcomp_in_esp_$family" nested comp "$family"
 done

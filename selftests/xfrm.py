@@ -7,6 +7,10 @@ Requests to XFRM for which iproute2 has no words. Addresses are IPv4, numbers ma
         adds an ESP state in tunnel mode for what that CPU sends
     xfrm.py migrate IF_ID REQID SOURCE DESTINATION NEW-SOURCE NEW-DESTINATION
         gives the outgoing policy for everything, and its states, new endpoints
+    xfrm.py policy-for-cpus SOURCE DESTINATION REQID IF_ID
+        lets the outgoing policy for everything ask for states that each CPU has of its own
+    xfrm.py policy-with-option SOURCE DESTINATION REQID IF_ID
+        lets it ask for compression inside of the tunnel, which it can do without
 """
 
 import socket
@@ -16,8 +20,10 @@ import sys
 from rtnl import attr, Rtnl, NLM_F_CREATE, NLM_F_EXCL
 
 NETLINK_XFRM = 6
-XFRM_MSG_NEWSA, XFRM_MSG_MIGRATE = 0x10, 0x21
-XFRMA_MIGRATE, XFRMA_ALG_AEAD, XFRMA_IF_ID, XFRMA_SA_DIR, XFRMA_SA_PCPU = 17, 18, 31, 33, 35
+IPPROTO_COMP = 108
+XFRM_MSG_NEWSA, XFRM_MSG_UPDPOLICY, XFRM_MSG_MIGRATE = 0x10, 0x19, 0x21
+XFRMA_TMPL, XFRMA_MIGRATE, XFRMA_ALG_AEAD, XFRMA_IF_ID, XFRMA_SA_DIR, XFRMA_SA_PCPU = 5, 17, 18, 31, 33, 35
+XFRM_MODE_TRANSPORT, XFRM_POLICY_CPU_ACQUIRE = 0, 4
 XFRM_MODE_TUNNEL, XFRM_POLICY_OUT, XFRM_SA_DIR_OUT, XFRM_STATE_AF_UNSPEC = 1, 1, 2, 32
 XFRM_INF = (1 << 64) - 1
 
@@ -50,9 +56,36 @@ def migrate(if_id, reqid, source, destination, new_source, new_destination):
     return XFRM_MSG_MIGRATE, policy + attr(XFRMA_MIGRATE, change) + attr(XFRMA_IF_ID, int(if_id, 0))
 
 
+def template(source, destination, protocol, reqid, mode, optional):
+    """A struct xfrm_user_tmpl."""
+    return address(destination) + struct.pack(">IB3x", 0, protocol) + struct.pack("=H2x", socket.AF_INET) + \
+        address(source) + struct.pack("=IBBBxIII", reqid, mode, 0, optional, *[(1 << 32) - 1] * 3)
+
+
+def policy(flags, templates, if_id):
+    """XFRM_MSG_UPDPOLICY with a struct xfrm_userpolicy_info, in the place of one of priority 1000."""
+    info = EVERYTHING + struct.pack("=8Q", *[XFRM_INF] * 4, 0, 0, 0, 0) + bytes(32) + \
+        struct.pack("=IIBBBB4x", 1000, 0, XFRM_POLICY_OUT, 0, flags, 0)
+    return XFRM_MSG_UPDPOLICY, info + attr(XFRMA_TMPL, templates) + attr(XFRMA_IF_ID, int(if_id, 0))
+
+
+def policy_for_cpus(source, destination, reqid, if_id):
+    """A policy with XFRM_POLICY_CPU_ACQUIRE."""
+    tunnel = template(source, destination, socket.IPPROTO_ESP, int(reqid, 0), XFRM_MODE_TUNNEL, 0)
+    return policy(XFRM_POLICY_CPU_ACQUIRE, tunnel, if_id)
+
+
+def policy_with_option(source, destination, reqid, if_id):
+    """A policy with an optional template."""
+    option = template("0.0.0.0", "0.0.0.0", IPPROTO_COMP, 0, XFRM_MODE_TRANSPORT, 1)
+    tunnel = template(source, destination, socket.IPPROTO_ESP, int(reqid, 0), XFRM_MODE_TUNNEL, 0)
+    return policy(0, option + tunnel, if_id)
+
+
 def main(command, *arguments):
     """Makes one request."""
-    message, body = {"state-of-cpu": state_of_cpu, "migrate": migrate}[command](*arguments)
+    message, body = {"state-of-cpu": state_of_cpu, "migrate": migrate, "policy-for-cpus": policy_for_cpus,
+                     "policy-with-option": policy_with_option}[command](*arguments)
     answer, _ = Rtnl(protocol=NETLINK_XFRM).request(message, NLM_F_CREATE | NLM_F_EXCL, body)
     if answer.error:
         print(f"{command}: {Rtnl.name(answer.error)} {answer.message}", file=sys.stderr)
