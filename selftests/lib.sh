@@ -254,6 +254,26 @@ forwarding_link()
 	done
 }
 
+# host_behind_gwa NS: a host whose packets gwa forwards, as it gets them from a veth called "in".
+host_behind_gwa()
+{
+	ip -n "$gwa" link add in type veth peer name eth0 netns "$1"
+	forwarding_link "$gwa" in
+	ip -n "$gwa" -batch - <<-END
+		addr add 10.3.0.1/24 dev in
+		addr add fd00:3::1/64 dev in nodad
+		link set in up
+	END
+	ip -n "$1" -batch - <<-END
+		addr add 10.3.0.2/24 dev eth0
+		addr add fd00:3::2/64 dev eth0 nodad
+		link set eth0 up
+		route add default via 10.3.0.1
+		route add default via fd00:3::1
+	END
+	inside "$gwa" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
 # setup_gateways: gwa and gwb, joined by a veth pair that is called "under" in both.
 setup_gateways()
 {

@@ -269,28 +269,14 @@ transmit_fault6_behind_netem()
 	done
 }
 
-# host_behind_gwa: "inner" as a host whose packets gwa forwards.
-host_behind_gwa()
+# forwarding: "inner" is a host whose packets gwa forwards.
+forwarding()
 {
 	defer ip -n "$gwa" link del in
-	ip -n "$gwa" link add in type veth peer name eth0 netns "$inner"
-	forwarding_link "$gwa" in
-	ip -n "$gwa" -batch - <<-END
-		addr add 10.3.0.1/24 dev in
-		addr add fd00:3::1/64 dev in nodad
-		link set in up
-	END
-	ip -n "$inner" -batch - <<-END
-		addr add 10.3.0.2/24 dev eth0
-		addr add fd00:3::2/64 dev eth0 nodad
-		link set eth0 up
-		route add default via 10.3.0.1
-		route add default via fd00:3::1
-	END
+	defer inside "$gwa" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+	host_behind_gwa "$inner"
 	ip -n "$gwb" route add 10.3.0.0/24 dev ipsec encap xfrm if_id 5
 	ip -n "$gwb" route add fd00:3::/64 dev ipsec encap xfrm if_id 5
-	defer inside "$gwa" sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
-	inside "$gwa" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 }
 
 # As long as nothing else says which connection a packet belongs to, its route does. The mark shows on what
@@ -315,7 +301,7 @@ transmit_read()
 transmit_read_forwarded()
 {
 	two_connections
-	host_behind_gwa
+	forwarding
 	inside "$gwa" sysctl -qw net.ipv4.conf.ipsec.disable_xfrm=1
 	check attach "$gwa" egress mark_is_if_id -- 'the program is not accepted'
 	hook=postrouting count_marks "$gwa" 5 57005
@@ -328,7 +314,7 @@ transmit_read_forwarded()
 transmit_forwarded()
 {
 	two_connections
-	host_behind_gwa
+	forwarding
 	inside "$gwa" sysctl -qw net.ipv4.conf.ipsec.disable_xfrm=1
 	defer inside "$gwa" nft flush ruleset
 	inside "$gwa" nft -f - <<-END
@@ -351,7 +337,7 @@ transmit_forwarded()
 transmit_fault8_without_route()
 {
 	two_connections
-	host_behind_gwa
+	forwarding
 	tc -n "$gwa" qdisc add dev in clsact
 	tc -n "$gwa" filter add dev in ingress protocol ip flower dst_ip 10.1.0.2 \
 		action skbedit mark 5 pipe action mirred egress redirect dev ipsec

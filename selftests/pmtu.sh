@@ -31,19 +31,11 @@ setup_path()
 	setup_ns ha gwa router gwb
 	quiet "$ha" "$gwa" "$router" "$gwb"
 	inside "$router" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-	inside "$gwa" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-	ip -n "$gwa" link add in type veth peer name eth0 netns "$ha"
+	host_behind_gwa "$ha"
 	ip -n "$gwa" link add under type veth peer name left netns "$router"
 	ip -n "$gwb" link add under type veth peer name right netns "$router"
 	forwarding_link "$router" left right
-	forwarding_link "$gwa" in under
-	ip -n "$ha" -batch - <<-END
-		addr add 10.3.0.2/24 dev eth0
-		addr add fd00:3::2/64 dev eth0 nodad
-		link set eth0 up
-		route add default via 10.3.0.1
-		route add default via fd00:3::1
-	END
+	forwarding_link "$gwa" under
 	ip -n "$router" -batch - <<-END
 		addr add 192.0.2.254/24 dev left
 		addr add 2001:db8::fe/64 dev left nodad
@@ -51,11 +43,6 @@ setup_path()
 		addr add 2001:db8:1::fe/64 dev right nodad
 		link set left up
 		link set right up
-	END
-	ip -n "$gwa" -batch - <<-END
-		addr add 10.3.0.1/24 dev in
-		addr add fd00:3::1/64 dev in nodad
-		link set in up
 	END
 	ip -n "$gwb" -batch - <<-END
 		addr add 198.51.100.2/24 dev under

@@ -311,21 +311,7 @@ own_namespace()
 setup_gateways
 setup_ns ha other
 quiet "$ha" "$other"
-inside "$gwa" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-ip -n "$gwa" link add in type veth peer name eth0 netns "$ha"
-forwarding_link "$gwa" in
-ip -n "$gwa" -batch - <<-END
-	addr add 10.3.0.1/24 dev in
-	addr add fd00:3::1/64 dev in nodad
-	link set in up
-END
-ip -n "$ha" -batch - <<-END
-	addr add 10.3.0.2/24 dev eth0
-	addr add fd00:3::2/64 dev eth0 nodad
-	link set eth0 up
-	route add default via 10.3.0.1
-	route add default via fd00:3::1
-END
+host_behind_gwa "$ha"
 
 subtest deleting_returns_memory_2018 deleting_returns_memory_2018
 subtest changing_keeps_others_2019 changing_keeps_others_2019

@@ -145,6 +145,8 @@ signal.pause()'
 # A tunnel in a tunnel, each with a device of its own.
 nested()
 {
+	local family=$2 a b before
+
 	nested_devices "$@"
 	before=$(stat "$gwb" outer rx_packets)
 	ping_on_wire "$family" "$family" ESP -s 400
@@ -154,7 +156,7 @@ nested()
 # What no policy of the outer tunnel's device lets in does not get to the inner tunnel's state.
 nested_without_policy()
 {
-	local all=0.0.0.0/0 before
+	local all=0.0.0.0/0 family=$2 a b before
 
 	[ "$2" = 4 ] || all=::/0
 	nested_devices "$@"
@@ -167,11 +169,12 @@ nested_without_policy()
 		sed -n 's/.*[0-9](bytes), \([0-9]*\)(packets)$/\1/p')" 0
 }
 
-# nested_devices TRANSFORM FAMILY: sets up what is in variables of these names then.
+# nested_devices TRANSFORM FAMILY: a tunnel between $a and $b, which are set, in another.
 nested_devices()
 {
-	transform=$1 family=$2 a=10.2.0.1 b=10.2.0.2
+	local transform=$1 family=$2
 
+	a=10.2.0.1 b=10.2.0.2
 	[ "$family" = 4 ] || a=fd00:2::1 b=fd00:2::2
 	defer reset_gateways
 	defer ip -n "$gwa" link del outer
