@@ -50,7 +50,7 @@ test-kcsan:
 	@$(scripts)/build.sh kcsan
 	@TESTS='$(or $(TESTS),$(meetings))' DRIVER=rust $(vm) --kernel kcsan --memory 2G --timeout 4200 \
 		--append 'kcsan.skip_watch=100 kcsan.udelay_task=1000 kcsan.udelay_interrupt=500' -- \
-		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=60 bash /src/selftests/run.sh
+		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=$(or $(RACES),60) bash /src/selftests/run.sh
 
 ## fuzz: a million netlink requests and a million packets that nobody should send, on that kernel (FUZZ_COUNT=N, FUZZ_SEED=N)
 FUZZ_COUNT ?= 1000000

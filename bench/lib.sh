@@ -5,7 +5,8 @@
 # A line of the results is, separated by tabs:
 #	group variant kind driver unit value least most
 # The value is the mean of several rounds. "driver" is "c", "rust" or "builtin" (ours, but built into
-# another kernel), or "-" for what goes through none; of that other kernel, all is "builtin". The unit of what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
+# another kernel), or "-" for what goes through none; of that other kernel, all is "builtin". The unit of
+# what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
 
 # shellcheck disable=SC2034 # The scripts that source this use what it sets.
 

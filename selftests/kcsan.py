@@ -35,7 +35,7 @@ class Report:
         self.traces = []
 
     def add(self, line):
-        """Whether the line is one of a report; others may have been logged meanwhile."""
+        """Takes a line, if it is one of a report; others may have been logged meanwhile."""
         frame = FRAME.match(line)
         if ACCESS.match(line):
             self.traces.append([])
