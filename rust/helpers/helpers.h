@@ -107,7 +107,6 @@ void net_helper_tunnel_rcv(struct net_device *dev, const struct net *net, struct
 void net_helper_xfrm_state_put(struct xfrm_state *x);
 bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family);
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb);
-void net_helper_xfrm_inc_in_state_mode_error(struct net *net);
 int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);
 int net_helper_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);
 #if IS_REACHABLE(CONFIG_INET_XFRM_TUNNEL)

@@ -14,15 +14,10 @@ bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family)
 	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
 }
 
-/* The mode of a state whose selector has no family follows the inner packet. May be NULL. */
+/* The mode of a state whose selector has no family follows the inner packet. */
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb)
 {
 	return xfrm_ip2inner_mode(x, XFRM_MODE_SKB_CB(skb)->protocol);
-}
-
-void net_helper_xfrm_inc_in_state_mode_error(struct net *net)
-{
-	XFRM_INC_STATS(net, LINUX_MIB_XFRMINSTATEMODEERROR);
 }
 
 int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)

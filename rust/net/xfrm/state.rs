@@ -91,26 +91,11 @@ impl State {
         u32::from(flags) & bindings::XFRM_MODE_FLAG_TUNNEL != 0
     }
 
-    /// The address family of the packet that was inside the one that `skb` came in. `None`, which
-    /// the statistics count as `XfrmInStateModeError`, if the state does not carry its protocol.
+    /// The address family of the packet that was inside the one that `skb` came in.
     pub(crate) fn inner_family(&self, skb: &Skb) -> Option<Family> {
-        // SAFETY: The state is live, and what is read does not change.
-        let (selector, inner) = unsafe {
-            let state = self.as_raw();
-            ((*state).sel.family, &raw const (*state).inner_mode)
-        };
-        let mode = if u32::from(selector) == bindings::AF_UNSPEC {
-            // SAFETY: Both are live, and the control block is that of IPsec's input.
-            unsafe { bindings::net_helper_xfrm_ip2inner_mode(self.as_raw(), skb.as_raw()) }
-        } else {
-            inner
-        };
-        if mode.is_null() {
-            // SAFETY: The namespace is live.
-            unsafe { bindings::net_helper_xfrm_inc_in_state_mode_error(self.net().as_raw()) };
-            return None;
-        }
-        // SAFETY: The mode is in the state or static.
+        // SAFETY: Both are live, and the control block is that of IPsec's input.
+        let mode = unsafe { bindings::net_helper_xfrm_ip2inner_mode(self.as_raw(), skb.as_raw()) };
+        // SAFETY: The mode is in the state, and does not change.
         Family::from_raw(unsafe { (*mode).family }.into())
     }
 
