@@ -393,6 +393,30 @@ route_changed()
 	check reach "$gwa" $to 1 -- 'it is not answered over the old route'
 }
 
+# A packet that waits in a queue leaves by the route that it has, although that is deleted meanwhile. Those
+# after it do not. (It has to be small: a deleted route takes 68 bytes.)
+route_deleted_under_packet()
+{
+	defer reset_gateways
+	device a external 5
+	device b external 5
+	tunnel id=5 n=1
+	tc -n "$gwa" qdisc add dev ipsec root netem delay 3s
+	inside "$gwa" ping -n -q -c 1 -W 0.01 -s 8 "$to" >/dev/null 2>&1
+	check slowwait 2 in_queue -- 'no packet is in the queue' || return
+	ip -n "$gwa" route del 10.1.0.2/32 dev ipsec
+	check slowwait 20 sent_more_than 0 -- 'the packet in the queue did not leave'
+	tc -n "$gwa" qdisc del dev ipsec root
+	goes_through ''
+	ip -n "$gwa" route add 10.1.0.2/32 dev ipsec src 10.1.0.1 encap xfrm if_id 5
+	goes_through 0x1010
+}
+
+in_queue()
+{
+	tc -n "$gwa" -s qdisc show dev ipsec | grep -q 'backlog .* 1p'
+}
+
 # The way to the peer depends on the inner packet's TOS.
 route_by_tos()
 {
@@ -608,6 +632,7 @@ subtest states_of_cpus_are_asked_for states_of_cpus_are_asked_for
 subtest optional_state_is_asked_for optional_state_is_asked_for
 subtest namespace_deleted namespace_deleted
 subtest route_changed route_changed
+subtest route_deleted_under_packet route_deleted_under_packet
 subtest route_by_tos route_by_tos
 subtest address_removed address_removed
 subtest underlay_moved_to_vrf underlay_moved_to_vrf

@@ -35,11 +35,23 @@ errors_test()
 # not_heeded NAME ARGUMENT...: sends that error, which changes nothing.
 not_heeded()
 {
-	local name=$1 peer=$7
+	local name=$1 peer=$7 before
 	shift
 
+	before=$(mtu_of "$peer")
 	error "$@" $mtu
-	check_fail "$(slowwait 1 mtu_known "$peer" >/dev/null; echo $?)" "$name was heeded"
+	check_fail "$(slowwait 1 mtu_is_not "$before" "$peer" >/dev/null; echo $?)" "$name was heeded"
+}
+
+# mtu_of ADDRESS: what the first gateway knows of its MTU.
+mtu_of()
+{
+	ip -n "$gwa" route get "$1" | grep -o 'mtu [a-z0-9 ]*'
+}
+
+mtu_is_not()
+{
+	[ "$(mtu_of "$2")" != "$1" ]
 }
 
 # too_big KIND PROTOCOL FAMILY [options]

@@ -329,8 +329,11 @@ transmit_forwarded()
 	ip -n "$gwa" route replace fd00:1::2 dev ipsec src fd00:1::1
 	check silent "$inner" 10.1.0.2 -- 'it is answered without a program'
 	attach "$gwa" egress if_id_is_mark
+	attach "$gwb" ingress mark_is_if_id
+	count_marks "$gwb" 5
 	check reach "$inner" 10.1.0.2 3 -- 'IPv4 is not answered'
 	check reach "$inner" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwb" 5)" 8
 }
 
 # What is redirected to the device comes without a route.
@@ -346,8 +349,11 @@ transmit_fault8_without_route()
 	ip -n "$gwa" route replace 10.1.0.2 dev ipsec src 10.1.0.1
 	ip -n "$gwa" route replace fd00:1::2 dev ipsec src fd00:1::1
 	attach "$gwa" egress if_id_is_mark
+	attach "$gwb" ingress mark_is_if_id
+	count_marks "$gwb" 5
 	check reach "$inner" 10.1.0.2 3 -- 'IPv4 is not answered'
 	check reach "$inner" fd00:1::2 5 -- 'IPv6 is not answered'
+	expect 'packets with if_id 5' "$(marked "$gwb" 5)" 8
 	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" '8 0'
 }
 
