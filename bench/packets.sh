@@ -94,9 +94,24 @@ less() { awk -v a="$1" -v b="$transmitting" 'BEGIN { printf "%.1f", a - b }'; }
 # From a veth onto a dummy underlay. The host's part is included.
 forward()
 {
-	underlay dummy
-	host
-	outbound "$2" "$3"
+	forward_setup "$2" "$3"
 	measure "$3" "$2"
 	result "$1" "$(variant)" "$2" "$unit" "$value" "$least" "$most"
+}
+
+# The same where the kernel is told not to look for policies without an if_id first.
+forward_disable_xfrm()
+{
+	forward_setup "$2" "$3"
+	ip netns exec bench-a sysctl -qw net.ipv4.conf.ipsec.disable_xfrm=1
+	measure "$3" "$2"
+	result "$1" "$(variant), disable_xfrm" "$2" "$unit" "$value" "$least" "$most"
+}
+
+# forward_setup WAY FAMILY
+forward_setup()
+{
+	underlay dummy
+	host
+	outbound "$1" "$2"
 }

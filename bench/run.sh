@@ -37,7 +37,12 @@ group()
 	case $1 in
 	transmit) each transmit "transmit$suffix" "$families" "$transmitted" ;;
 	again) each transmit "again$suffix" "$families" 64 ;;
-	both | receive | forward) each "$1" "$1$suffix" "$families" "$sizes" ;;
+	both | receive) each "$1" "$1$suffix" "$families" "$sizes" ;;
+	forward)
+		each forward "forward$suffix" "$families" "$sizes"
+		# IPv6 has no such setting.
+		each forward_disable_xfrm "forward$suffix" 4 64 'static external'
+		;;
 	tenants | lookup | scale | devices) "$1" ;;
 	*) die "unknown group: $1" ;;
 	esac
