@@ -12,9 +12,12 @@
  *
  *  - the driver serves plain requests after each chunk;
  *  - there are no more devices than have been created;
- *  - what is dumped can be parsed, and has what an xfrm device has;
- *  - a request that was accepted has done what it says. The bytes that were sent are parsed here once
- *    more for that, so this holds for what is damaged, too.
+ *  - what is dumped can be parsed, and has what an xfrm device has; no two devices of a namespace have the
+ *    same if_id;
+ *  - a request that was accepted has done what it says and nothing else, one that was refused has done
+ *    nothing: for that, all devices are looked at before and after each request that is sent by itself.
+ *    The bytes that were sent are parsed here once more, so this holds for what is damaged, too;
+ *  - an if_id can be had if and only if no device has it.
  */
 #define _GNU_SOURCE
 #include "fuzz.h"
@@ -23,6 +26,7 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/lwtunnel.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
@@ -50,6 +54,7 @@
 
 #define MAX_NETNS 4
 
+/* netns_count is how many there are besides the first. */
 static int netns_fd[MAX_NETNS], netns_count;
 
 struct message {
@@ -565,7 +570,7 @@ static struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
 
 /* What is said of an xfrm device. */
 struct xfrm {
-	bool is_xfrm, has_if_id, has_link, external;
+	bool is_xfrm, has_data, has_if_id, has_link, external;
 	uint32_t if_id, link;
 };
 
@@ -579,6 +584,7 @@ static struct xfrm xfrm_of(struct span attrs)
 	xfrm.is_xfrm = kind.len >= 4 && !memcmp(kind.bytes, "xfrm", 4) && (kind.len == 4 || !kind.bytes[4]);
 	if (!xfrm.is_xfrm || !attribute(info, IFLA_INFO_DATA, &data))
 		return xfrm;
+	xfrm.has_data = true;
 	xfrm.has_if_id = number(data, IFLA_XFRM_IF_ID, &xfrm.if_id);
 	xfrm.has_link = number(data, IFLA_XFRM_LINK, &xfrm.link);
 	xfrm.external = attribute(data, IFLA_XFRM_COLLECT_METADATA, &info);
@@ -640,7 +646,7 @@ static bool generate(struct message *m)
  * Sockets
  */
 
-static int bulk, checked[2], elsewhere[MAX_NETNS];
+static int bulk, checked[2], elsewhere[MAX_NETNS - 1];
 static uint32_t sequence;
 static uint8_t answer[1 << 18] __attribute__((aligned(4)));
 static char problem[512];
@@ -877,7 +883,7 @@ static bool plain(void)
 struct wanted {
 	struct span dst;
 	struct rtmsg rtm;
-	uint32_t if_id, link;
+	uint32_t id, if_id, link;
 	bool found;
 };
 
@@ -897,8 +903,6 @@ static bool see_wanted(const struct nlmsghdr *header, void *arg)
 	}
 	return true;
 }
-
-static unsigned long checks;
 
 /* Whether a route that was accepted is there, with its encapsulation. */
 static bool check_route(const struct nlmsghdr *header)
@@ -923,62 +927,400 @@ static bool check_route(const struct nlmsghdr *header)
 	message_begin(&m, RTM_GETROUTE, NLM_F_DUMP);
 	message_add(&m, &(struct rtmsg){ .rtm_family = wanted.rtm.rtm_family }, sizeof(struct rtmsg));
 	error = ask(checked[0], &m, see_wanted, &wanted);
-	checks++;
 	if (error)
 		return fail("the dump of routes ends with error %d", -error);
 	return wanted.found || fail("the route that was accepted has not if_id %#x and link %u", wanted.if_id,
 				    wanted.link);
 }
 
-/* Whether a device that was created or changed is as it was asked for. */
-static bool check_link(const struct nlmsghdr *header)
+/* Whether the encapsulation of a next hop that was accepted is there. */
+static bool see_nexthop(const struct nlmsghdr *header, void *arg)
 {
-	struct span attrs = attributes(header, sizeof(struct ifinfomsg)), name, ignored;
-	const struct ifinfomsg *ifi = NLMSG_DATA(header);
-	struct xfrm asked = xfrm_of(attrs);
-	struct devices devices = {};
-	char text[IFNAMSIZ] = {};
-	struct message m;
-	int error, index = ifi->ifi_index;
+	struct span attrs = attributes(header, sizeof(struct nhmsg)), encap;
+	struct wanted *wanted = arg;
+	uint32_t if_id = 0, link = 0, id = 0;
 
-	/* In another namespace it has to be looked for elsewhere. */
-	if (!asked.is_xfrm || attribute(attrs, IFLA_NET_NS_FD, &ignored) || attribute(attrs, IFLA_NET_NS_PID, &ignored) ||
-	    attribute(attrs, IFLA_TARGET_NETNSID, &ignored) || attribute(attrs, IFLA_NEW_IFINDEX, &ignored))
-		return true;
-	if (!index) {
-		if (!attribute(attrs, IFLA_IFNAME, &name) || name.len > IFNAMSIZ)
-			return true;
-		memcpy(text, name.bytes, name.len);
-		if (!text[0] || strlen(text) >= IFNAMSIZ || strchr(text, '%'))
-			return true;
+	number(attrs, NHA_ID, &id);
+	if (id == wanted->id && attribute(attrs, NHA_ENCAP, &encap) && number(encap, LWT_XFRM_IF_ID, &if_id)) {
+		number(encap, LWT_XFRM_LINK, &link);
+		wanted->found |= if_id == wanted->if_id && link == wanted->link;
 	}
-	link_request(&m, RTM_GETLINK, 0, index, index ? NULL : text);
-	error = ask(checked[1], &m, see_link, &devices);
-	checks++;
-	if (error)
-		return fail("the device that was accepted can't be asked about: error %d", -error);
-	/* A request that names a device without saying anything of it changes nothing. */
-	if (!devices.count || (!asked.has_if_id && !asked.has_link && !asked.external))
-		return true;
-	if ((asked.has_if_id && devices.xfrm.if_id != asked.if_id) ||
-	    (asked.has_link && devices.xfrm.link != asked.link) || (asked.external && !devices.xfrm.external))
-		return fail("%s asked for if_id %#x, link %u, external %d and is if_id %#x, link %u, external %d",
-			    text, asked.if_id, asked.link, asked.external, devices.xfrm.if_id,
-			    devices.xfrm.link, devices.xfrm.external);
 	return true;
 }
 
-static bool check_accepted(const struct message *m)
+static bool check_nexthop(const struct nlmsghdr *header)
 {
-	const struct nlmsghdr *header = (const struct nlmsghdr *)m->bytes;
+	struct span attrs = attributes(header, sizeof(struct nhmsg)), encap, ignored;
+	struct wanted wanted = {};
+	struct message m;
+	int error;
 
-	if (!(header->nlmsg_flags & NLM_F_REQUEST) || header->nlmsg_len != m->len)
+	if (!number(attrs, NHA_ID, &wanted.id) || !attribute(attrs, NHA_ENCAP, &encap) ||
+	    !attribute(attrs, NHA_ENCAP_TYPE, &ignored) || ignored.len < 2 ||
+	    *(const uint16_t *)ignored.bytes != LWTUNNEL_ENCAP_XFRM ||
+	    !number(encap, LWT_XFRM_IF_ID, &wanted.if_id) || attribute(attrs, NHA_GROUP, &ignored))
 		return true;
-	if (header->nlmsg_type == RTM_NEWLINK)
-		return check_link(header);
-	if (header->nlmsg_type == RTM_NEWROUTE)
-		return check_route(header);
+	number(encap, LWT_XFRM_LINK, &wanted.link);
+	message_begin(&m, RTM_GETNEXTHOP, NLM_F_DUMP);
+	message_add(&m, &(struct nhmsg){}, sizeof(struct nhmsg));
+	error = ask(checked[0], &m, see_nexthop, &wanted);
+	if (error)
+		return fail("the dump of next hops ends with error %d", -error);
+	return wanted.found || fail("the next hop %u that was accepted has not if_id %#x and link %u", wanted.id,
+				    wanted.if_id, wanted.link);
+}
+
+/*
+ * An xfrm device. The first line is what tells it from others, wherever it goes and whatever it is called
+ * there. The namespaces are numbers, 0 that in which requests are sent.
+ */
+struct device {
+	uint32_t if_id, link, link_netns;
+	bool external;
+	uint32_t netns, index;
+	char name[IFNAMSIZ];
+	/* As the message says it: -1 is none. */
+	int link_netnsid;
+};
+
+struct state {
+	uint32_t count;
+	struct device devices[1024];
+};
+
+static int socket_of(uint32_t netns)
+{
+	return netns ? elsewhere[netns - 1] : checked[0];
+}
+
+static bool see_nsid(const struct nlmsghdr *header, void *arg)
+{
+	number(attributes(header, sizeof(struct rtgenmsg)), NETNSA_NSID, arg);
 	return true;
+}
+
+/* By which number one namespace knows another. */
+static bool netns_by_id(uint32_t netns, int id, uint32_t *found)
+{
+	static int known[MAX_NETNS][MAX_NETNS];
+	struct message m;
+	int other;
+
+	for (other = 0; other <= netns_count; other++) {
+		/* Numbers come into being when they are needed, and then don't change. 0 is the first of them. */
+		if (known[netns][other] <= 0) {
+			known[netns][other] = -1;
+			message_begin(&m, RTM_GETNSID, 0);
+			message_add(&m, &(struct rtgenmsg){}, sizeof(struct rtgenmsg));
+			put(&m, NETNSA_FD, &netns_fd[other], 4);
+			ask(socket_of(netns), &m, see_nsid, &known[netns][other]);
+		}
+		if (known[netns][other] == id) {
+			*found = other;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool see_device(const struct nlmsghdr *header, void *arg)
+{
+	struct span attrs = attributes(header, sizeof(struct ifinfomsg)), name;
+	const struct ifinfomsg *ifi = NLMSG_DATA(header);
+	struct devices devices = {};
+	struct state *state = arg;
+	struct device *device;
+	uint32_t link, id;
+
+	if (!see_link(header, &devices))
+		return false;
+	if (!devices.count)
+		return true;
+	if (state->count == ARRAY_SIZE(state->devices))
+		return fail("too many devices");
+	device = &state->devices[state->count++];
+	*device = (struct device){
+		.if_id = devices.xfrm.if_id, .link = devices.xfrm.link, .external = devices.xfrm.external,
+		.index = ifi->ifi_index, .link_netnsid = -1,
+	};
+	if (attribute(attrs, IFLA_IFNAME, &name))
+		snprintf(device->name, sizeof(device->name), "%s", (const char *)name.bytes);
+	if (number(attrs, IFLA_LINK, &link) && link != device->link)
+		return fail("%s sends over %u, but its link is %u", device->name, link, device->link);
+	if (number(attrs, IFLA_LINK_NETNSID, &id)) {
+		device->link_netnsid = id;
+		if ((int)id < 0)
+			return fail("%s has the link namespace %d", device->name, (int)id);
+	}
+	return true;
+}
+
+/* The same, as far as requests may not change it in passing. */
+static bool same(const struct device *a, const struct device *b)
+{
+	return a->if_id == b->if_id && a->link == b->link && a->link_netns == b->link_netns &&
+	       a->external == b->external;
+}
+
+/* All xfrm devices, wherever they are. */
+static bool look(struct state *state)
+{
+	uint32_t netns, i, j, at;
+	struct message m;
+	int error;
+
+	state->count = 0;
+	for (netns = 0; netns <= (uint32_t)netns_count; netns++) {
+		i = state->count;
+		link_request(&m, RTM_GETLINK, NLM_F_DUMP, 0, NULL);
+		put(&m, IFLA_EXT_MASK, &(uint32_t){ RTEXT_FILTER_SKIP_STATS }, 4);
+		at = m.len;
+		put(&m, IFLA_LINKINFO, NULL, 0);
+		put(&m, IFLA_INFO_KIND, "xfrm", 4);
+		nest_end(&m, at);
+		error = ask(socket_of(netns), &m, see_device, state);
+		if (error)
+			return fail("the dump of devices ends with error %d", -error);
+		if (problem[0])
+			return false;
+		for (; i < state->count; i++) {
+			struct device *device = &state->devices[i];
+
+			device->netns = device->link_netns = netns;
+			if (device->link_netnsid >= 0 &&
+			    !netns_by_id(netns, device->link_netnsid, &device->link_netns))
+				return fail("%s has a link namespace %d that nobody knows", device->name,
+					    device->link_netnsid);
+			for (j = 0; j < i; j++) {
+				const struct device *other = &state->devices[j];
+
+				if (other->link_netns == device->link_netns && other->if_id == device->if_id)
+					return fail("%s and %s have the same if_id %#x", other->name,
+						    device->name, device->if_id);
+			}
+		}
+	}
+	return true;
+}
+
+/* Adds to the list the devices of a state that another one has not. Returns how many. */
+static uint32_t missing(const struct state *in, const struct state *from, const struct device *list[2])
+{
+	uint32_t i, j, count = 0;
+
+	for (i = 0; i < from->count; i++) {
+		for (j = 0; j < in->count && !same(&in->devices[j], &from->devices[i]); j++)
+			;
+		if (j < in->count)
+			continue;
+		if (count < 2)
+			list[count] = &from->devices[i];
+		count++;
+	}
+	return count;
+}
+
+/* Whether a namespace has no device that would keep a new one from having this if_id; 0 is an external one. */
+static bool is_free(uint32_t netns, uint32_t if_id, bool *answer)
+{
+	struct message m;
+	uint32_t at, data;
+	int error;
+
+	/* What comes after that question is that there can't be such a name. */
+	link_request(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, "not/possible");
+	at = m.len;
+	put(&m, IFLA_LINKINFO, NULL, 0);
+	put(&m, IFLA_INFO_KIND, "xfrm", 4);
+	data = m.len;
+	put(&m, IFLA_INFO_DATA, NULL, 0);
+	if (if_id)
+		put(&m, IFLA_XFRM_IF_ID, &if_id, 4);
+	else
+		put(&m, IFLA_XFRM_COLLECT_METADATA, NULL, 0);
+	nest_end(&m, data);
+	nest_end(&m, at);
+	error = ask(socket_of(netns), &m, NULL, NULL);
+	*answer = error == -EINVAL;
+	return error == -EINVAL || error == -EEXIST ||
+	       fail("a device whose name is not possible is refused with error %d", -error);
+}
+
+/* Whether an if_id can be had in each of the namespaces that has no device with it, and in no other. */
+static bool check_free(const struct state *state, uint32_t if_id)
+{
+	uint32_t netns, i;
+	bool answer;
+
+	for (netns = 0; netns <= (uint32_t)netns_count; netns++) {
+		if (!is_free(netns, if_id, &answer))
+			return false;
+		for (i = 0; i < state->count; i++)
+			if (state->devices[i].link_netns == netns && state->devices[i].if_id == if_id)
+				break;
+		if (answer && i < state->count)
+			return fail("%s has if_id %#x, which can be had once more", state->devices[i].name, if_id);
+		if (!answer && i == state->count)
+			return fail("no device has if_id %#x, which can't be had", if_id);
+	}
+	return true;
+}
+
+/* The device that a request to create or change one is about, if it is there. */
+static const struct device *addressed(const struct nlmsghdr *header, const struct state *state)
+{
+	struct span attrs = attributes(header, sizeof(struct ifinfomsg)), name;
+	const struct ifinfomsg *ifi = NLMSG_DATA(header);
+	char text[IFNAMSIZ + 1] = {};
+	uint32_t i;
+
+	if (!ifi->ifi_index) {
+		if (!attribute(attrs, IFLA_IFNAME, &name) || name.len > IFNAMSIZ)
+			return NULL;
+		memcpy(text, name.bytes, name.len);
+	}
+	for (i = 0; i < state->count; i++) {
+		const struct device *device = &state->devices[i];
+
+		if (!device->netns && (ifi->ifi_index ? device->index == (uint32_t)ifi->ifi_index :
+				       text[0] && !strcmp(device->name, text)))
+			return device;
+	}
+	return NULL;
+}
+
+/* Whether somebody who asked for this may have got a new device. */
+static bool check_created(struct span attrs, const struct xfrm *asked, const struct device *device)
+{
+	uint32_t id, link_netns = device->netns;
+	struct message m;
+
+	if (number(attrs, IFLA_LINK_NETNSID, &id) &&
+	    ((int)id < 0 || !netns_by_id(device->netns, id, &link_netns)))
+		return fail("%s was asked for with the unknown link namespace %d", device->name, (int)id);
+	if (device->link_netns != link_netns)
+		return fail("%s has the link namespace %u, and was to have %u", device->name, device->link_netns,
+			    link_netns);
+	if (device->external != asked->external || device->if_id != asked->if_id || device->link != asked->link)
+		return fail("%s was asked for with if_id %#x, link %u, external %d and is if_id %#x, link %u, external %d",
+			    device->name, asked->if_id, asked->link, asked->external, device->if_id, device->link,
+			    device->external);
+	if (!device->link)
+		return true;
+	link_request(&m, RTM_GETLINK, 0, device->link, NULL);
+	if ((int)device->link < 0 || ask(socket_of(link_netns), &m, NULL, NULL))
+		return fail("%s was created with the link %d, which does not exist", device->name, (int)device->link);
+	return true;
+}
+
+/*
+ * Whether what a request was answered with, and what is there after it, is how it should be. A request to
+ * change a device may have changed its if_id, and then be refused for what all devices have.
+ */
+static bool check_link(const struct nlmsghdr *header, int error, const struct state *before,
+		       const struct state *after)
+{
+	const struct device *gone[2], *come[2], *target;
+	uint32_t n_gone = missing(after, before, gone), n_come = missing(before, after, come);
+	struct span attrs = attributes(header, sizeof(struct ifinfomsg));
+	struct xfrm asked = {};
+
+	if (!(header->nlmsg_flags & NLM_F_REQUEST))
+		return !n_gone && !n_come ? true : fail("what is no request has changed devices");
+	if (header->nlmsg_type == RTM_DELLINK && !error)
+		return !n_come || fail("a request to delete has changed %s", come[0]->name);
+	if (header->nlmsg_type == RTM_NEWLINK)
+		asked = xfrm_of(attrs);
+	target = addressed(header, before);
+	if (!n_gone && !n_come) {
+		bool create = (header->nlmsg_flags & NLM_F_CREATE) && (header->nlmsg_flags & NLM_F_EXCL);
+
+		if (error || !asked.has_data)
+			return true;
+		if (create)
+			return fail("nothing was created for if_id %#x", asked.if_id);
+		if (target && ((asked.has_if_id && asked.if_id != target->if_id) ||
+			       (asked.has_link && asked.link != target->link) ||
+			       (asked.external && !target->external)))
+			return fail("%s was to have if_id %#x, link %u, external %d and has not", target->name,
+				    asked.if_id, asked.link, asked.external);
+		return true;
+	}
+	if (asked.has_data && !error && !n_gone && n_come == 1)
+		return check_created(attrs, &asked, come[0]);
+	/* Changed, as it was asked for, in what may change. */
+	if (asked.has_data && n_gone == 1 && n_come == 1 && gone[0] == target && !gone[0]->external &&
+	    !come[0]->external && !asked.external && asked.has_if_id && asked.if_id == come[0]->if_id &&
+	    gone[0]->link == come[0]->link && gone[0]->link_netns == come[0]->link_netns &&
+	    (!asked.has_link || asked.link == gone[0]->link))
+		return true;
+	return fail("a request of type %u with error %d, if_id %#x, link %u, external %d: %u devices gone (%s, if_id %#x, link %u), %u come (%s, if_id %#x, link %u)",
+		    header->nlmsg_type, -error, asked.if_id, asked.link, asked.external,
+		    n_gone, n_gone ? gone[0]->name : "", n_gone ? gone[0]->if_id : 0, n_gone ? gone[0]->link : 0,
+		    n_come, n_come ? come[0]->name : "", n_come ? come[0]->if_id : 0, n_come ? come[0]->link : 0);
+}
+
+/* What is said of routes and next hops, in one number: but for what changes when they are used. */
+static bool sum_message(const struct nlmsghdr *header, void *arg)
+{
+	bool route = header->nlmsg_type == RTM_NEWROUTE;
+	struct span attrs = attributes(header, route ? sizeof(struct rtmsg) : sizeof(struct nhmsg)), ignored;
+	const uint8_t *fixed = NLMSG_DATA(header);
+	uint64_t hash = 0xcbf29ce484222325, *sum = arg;
+	uint32_t i;
+
+	/* Others come and go with addresses. */
+	if (route && ((const struct rtmsg *)fixed)->rtm_table != TABLE && !attribute(attrs, RTA_ENCAP, &ignored))
+		return true;
+	for (i = 0; i < (route ? sizeof(struct rtmsg) : sizeof(struct nhmsg)); i++)
+		hash = (hash ^ fixed[i]) * 0x100000001b3;
+	while (attrs.len >= sizeof(struct nlattr)) {
+		const struct nlattr *attr = (const struct nlattr *)attrs.bytes;
+		uint32_t size = NLA_ALIGN(attr->nla_len);
+
+		if (attr->nla_len < sizeof(*attr) || attr->nla_len > attrs.len)
+			break;
+		for (i = 0; i < attr->nla_len && (!route || attr->nla_type != RTA_CACHEINFO); i++)
+			hash = (hash ^ attrs.bytes[i]) * 0x100000001b3;
+		if (size >= attrs.len)
+			break;
+		attrs.bytes += size;
+		attrs.len -= size;
+	}
+	*sum += hash;
+	return true;
+}
+
+static bool sum_routes(uint64_t *sum)
+{
+	struct message m;
+	int n, error = 0;
+
+	*sum = 0;
+	for (n = 0; n < 3 && !error; n++) {
+		message_begin(&m, n < 2 ? RTM_GETROUTE : RTM_GETNEXTHOP, NLM_F_DUMP);
+		if (n < 2)
+			message_add(&m, &(struct rtmsg){ .rtm_family = n ? AF_INET6 : AF_INET }, sizeof(struct rtmsg));
+		else
+			message_add(&m, &(struct nhmsg){}, sizeof(struct nhmsg));
+		error = ask(checked[0], &m, sum_message, sum);
+	}
+	return !error || fail("a dump of routes ends with error %d", -error);
+}
+
+/* Whether a request is one about routes or next hops. */
+static bool is_route(const struct nlmsghdr *header)
+{
+	return (header->nlmsg_type >= RTM_NEWROUTE && header->nlmsg_type <= RTM_GETROUTE) ||
+	       (header->nlmsg_type >= RTM_NEWNEXTHOP && header->nlmsg_type <= RTM_GETNEXTHOP);
+}
+
+/* Several next hops are put in one after the other. */
+static bool has_hops(const struct nlmsghdr *header)
+{
+	struct span ignored;
+
+	return attribute(attributes(header, sizeof(struct rtmsg)), RTA_MULTIPATH, &ignored);
 }
 
 /* Removes what a chunk has left. */
@@ -1033,10 +1375,10 @@ static bool reset(void)
 
 /* How many of the messages of a batch that went to the kernel it has accepted, by their type. */
 static uint32_t created;
-static unsigned long sent, accepted;
+static unsigned long sent, accepted, watched, watched_accepted;
 static int last_error;
 
-static bool send_batch(struct message batch[], uint32_t count)
+static void send_batch(struct message batch[], uint32_t count)
 {
 	static struct iovec vectors[BATCH];
 	struct msghdr header = { .msg_iov = vectors, .msg_iovlen = count };
@@ -1062,9 +1404,76 @@ static bool send_batch(struct message batch[], uint32_t count)
 		if (!errors[i] && next->nlmsg_type == RTM_NEWLINK)
 			created++;
 	}
-	/* Nothing has been asked for since the last one. */
 	last_error = -errors[count - 1];
-	return last_error || check_accepted(&batch[count - 1]);
+}
+
+/* What is known to be there, unless something has been sent without looking. */
+static struct state states[2], *now;
+
+/* One request by itself, and whether what comes of it is right. */
+static bool watch(struct message *m)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)m->bytes;
+	struct state *before = now, *after = &states[now == &states[0]];
+	bool route = is_route(header);
+	uint64_t sum = 0, sum_after;
+	struct xfrm asked;
+
+	if (!before) {
+		before = &states[0];
+		after = &states[1];
+		if (!look(before))
+			return false;
+	}
+	if (route && !sum_routes(&sum))
+		return false;
+	send_batch(m, 1);
+	now = after;
+	if (!look(after))
+		return false;
+	/* With another length it is several messages, or none. */
+	if (header->nlmsg_len != m->len)
+		return true;
+	watched++;
+	watched_accepted += !last_error;
+	if (!check_link(header, -last_error, before, after))
+		return false;
+	if (header->nlmsg_type == RTM_NEWLINK) {
+		asked = xfrm_of(attributes(header, sizeof(struct ifinfomsg)));
+		if (asked.has_data && !check_free(after, asked.if_id))
+			return false;
+	}
+	if (!route)
+		return true;
+	if (last_error && !has_hops(header)) {
+		if (!sum_routes(&sum_after))
+			return false;
+		if (sum != sum_after)
+			return fail("a request of type %u that was refused with error %d has changed routes",
+				    header->nlmsg_type, last_error);
+	}
+	if (last_error || !(header->nlmsg_flags & NLM_F_REQUEST))
+		return true;
+	if (header->nlmsg_type == RTM_NEWROUTE)
+		return check_route(header);
+	return header->nlmsg_type != RTM_NEWNEXTHOP || check_nexthop(header);
+}
+
+/* Each if_id can be had where no device has it. */
+static bool check_all_free(void)
+{
+	uint32_t i;
+
+	now = &states[0];
+	if (!look(now))
+		return false;
+	for (i = 0; i <= 32; i++)
+		if (!check_free(now, i))
+			return false;
+	for (i = 0; i < now->count; i++)
+		if (now->devices[i].if_id > 32 && !check_free(now, now->devices[i].if_id))
+			return false;
+	return true;
 }
 
 static bool healthy(void)
@@ -1084,7 +1493,16 @@ static bool healthy(void)
 	}
 	if (total > created)
 		return fail("%u devices, of which %u were created", total, created);
+	if (!check_all_free())
+		return false;
+	now = NULL;
 	return reset() && plain();
+}
+
+/* How many are sent at once. One by itself is watched, others are many. */
+static uint32_t batch_size(void)
+{
+	return one_in(8) ? 1 + fuzz_below(BATCH) : 1;
 }
 
 static bool chunk(uint64_t seed, uint32_t count)
@@ -1094,14 +1512,20 @@ static bool chunk(uint64_t seed, uint32_t count)
 
 	fuzz_seed(seed);
 	created = 0;
+	now = NULL;
 	while (count) {
-		size = one_in(4) ? 1 : 1 + fuzz_below(BATCH);
+		size = batch_size();
 		for (n = 0; n < size && n < count;)
 			if (!generate(&batch[n++]))
 				break;
 		count -= n;
-		if (!send_batch(batch, n))
-			return false;
+		if (n == 1) {
+			if (!watch(batch))
+				return false;
+			continue;
+		}
+		send_batch(batch, n);
+		now = NULL;
 	}
 	return healthy();
 }
@@ -1112,7 +1536,7 @@ static void print(uint64_t seed, uint32_t count)
 
 	fuzz_seed(seed);
 	while (count) {
-		uint32_t n, size = one_in(4) ? 1 : 1 + fuzz_below(BATCH);
+		uint32_t n, size = batch_size();
 
 		for (n = 0; n < size && count; n++, count--) {
 			bool go_on = generate(&m);
@@ -1139,7 +1563,7 @@ static bool replay(const char *name)
 	printf("# %s:", basename(name));
 	while (good && (len = read_case(file, NULL, 0, m.bytes, MESSAGE_SIZE - 64)) >= 0) {
 		m.len = len;
-		good = send_batch(&m, 1);
+		good = watch(&m);
 		printf(" %s", last_error ? strerrorname_np(last_error) : "ok");
 	}
 	putchar('\n');
@@ -1149,15 +1573,14 @@ static bool replay(const char *name)
 
 static void prepare(char *names[])
 {
-	int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), i;
+	int i;
 
 	for (i = 0; names[i] && strcmp(names[i], "--"); i++) {
-		if (i > MAX_NETNS)
+		if (i == MAX_NETNS)
 			errx(1, "too many namespaces");
 		/* The first may be given by its descriptor, too: a device may go where it is. */
-		if (i < MAX_NETNS)
-			netns_fd[i] = netns_open(names[i]);
-		if (setns(i < MAX_NETNS ? netns_fd[i] : netns_open(names[i]), CLONE_NEWNET))
+		netns_fd[i] = netns_open(names[i]);
+		if (setns(netns_fd[i], CLONE_NEWNET))
 			err(1, "setns");
 		if (i) {
 			elsewhere[i - 1] = open_socket(false);
@@ -1170,7 +1593,8 @@ static void prepare(char *names[])
 	if (!i)
 		errx(1, "no namespace");
 	netns_count = i - 1;
-	if (setns(here, CLONE_NEWNET))
+	/* This process may be named, too, and devices are to be where they are looked for. */
+	if (setns(netns_fd[0], CLONE_NEWNET))
 		err(1, "setns");
 }
 
@@ -1196,7 +1620,7 @@ int main(int argc, char *argv[])
 		for (; count; count -= n, seed++) {
 			n = count < CHUNK ? count : CHUNK;
 			if (!chunk(seed, n))
-				errx(1, "%s, with FUZZ_SEED=%llu FUZZ_COUNT=%u", problem,
+				errx(1, "%s, after %lu messages, with FUZZ_SEED=%llu FUZZ_COUNT=%u", problem, sent,
 				     (unsigned long long)seed, n);
 			if (complaints() != before)
 				errx(1, "the kernel complained, with FUZZ_SEED=%llu FUZZ_COUNT=%u",
@@ -1207,8 +1631,8 @@ int main(int argc, char *argv[])
 				printf("# %lu messages, next FUZZ_SEED=%llu\n", sent, (unsigned long long)seed + 1);
 			}
 		}
-		printf("# %lu messages, %lu not refused, %lu compared with what they asked for\n", sent, accepted,
-		       checks);
+		printf("# %lu messages, %lu not refused; of %lu watched ones %lu\n", sent, accepted, watched,
+		       watched_accepted);
 		return 0;
 	}
 	if (argc >= 5 && !strcmp(argv[1], "replay")) {
