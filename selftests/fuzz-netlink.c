@@ -84,8 +84,8 @@ static void put_u32(struct message *m, uint16_t type, uint32_t value)
 	uint32_t pair[2] = { value, fuzz_u32() };
 	uint32_t len = 4;
 
-	if (one_in(64))
-		len = fuzz_below(9);
+	if (one_in(32))
+		len = fuzz_below(one_in(2) ? 4 : 9);
 	put(m, type, pair, len);
 }
 
@@ -319,7 +319,7 @@ static void put_encap(struct message *m, uint16_t type_attr, uint16_t encap_attr
 		((struct nlattr *)(m->bytes + at))->nla_type &= ~NLA_F_NESTED;
 	do {
 		if (!one_in(16))
-			put_u32(m, LWT_XFRM_IF_ID, some_if_id());
+			put_u32(m, LWT_XFRM_IF_ID, one_in(16) ? 0 : some_if_id());
 		if (one_in(3))
 			put_u32(m, LWT_XFRM_LINK, some_link());
 		put_unknown(m, __LWT_XFRM_MAX);
@@ -887,6 +887,18 @@ struct wanted {
 	bool found;
 };
 
+/* What an encapsulation that was accepted has asked for: neither number may be 0, and the link may be missing. */
+static bool want(struct span encap, struct wanted *wanted)
+{
+	struct span ignored;
+
+	if (number(encap, LWT_XFRM_IF_ID, &wanted->if_id) && wanted->if_id &&
+	    (number(encap, LWT_XFRM_LINK, &wanted->link) ? wanted->link != 0 :
+							   !attribute(encap, LWT_XFRM_LINK, &ignored)))
+		return true;
+	return fail("an encapsulation with if_id %#x and link %u was accepted", wanted->if_id, wanted->link);
+}
+
 static bool see_wanted(const struct nlmsghdr *header, void *arg)
 {
 	struct span attrs = attributes(header, sizeof(struct rtmsg)), dst, encap;
@@ -921,9 +933,10 @@ static bool check_route(const struct nlmsghdr *header)
 	    number(attrs, RTA_TABLE, &value) || !attribute(attrs, RTA_ENCAP, &encap) ||
 	    !attribute(attrs, RTA_ENCAP_TYPE, &ignored) || ignored.len < 2 ||
 	    *(const uint16_t *)ignored.bytes != LWTUNNEL_ENCAP_XFRM ||
-	    !attribute(attrs, RTA_DST, &wanted.dst) || !number(encap, LWT_XFRM_IF_ID, &wanted.if_id))
+	    !attribute(attrs, RTA_DST, &wanted.dst))
 		return true;
-	number(encap, LWT_XFRM_LINK, &wanted.link);
+	if (!want(encap, &wanted))
+		return false;
 	message_begin(&m, RTM_GETROUTE, NLM_F_DUMP);
 	message_add(&m, &(struct rtmsg){ .rtm_family = wanted.rtm.rtm_family }, sizeof(struct rtmsg));
 	error = ask(checked[0], &m, see_wanted, &wanted);
@@ -957,10 +970,10 @@ static bool check_nexthop(const struct nlmsghdr *header)
 
 	if (!number(attrs, NHA_ID, &wanted.id) || !attribute(attrs, NHA_ENCAP, &encap) ||
 	    !attribute(attrs, NHA_ENCAP_TYPE, &ignored) || ignored.len < 2 ||
-	    *(const uint16_t *)ignored.bytes != LWTUNNEL_ENCAP_XFRM ||
-	    !number(encap, LWT_XFRM_IF_ID, &wanted.if_id) || attribute(attrs, NHA_GROUP, &ignored))
+	    *(const uint16_t *)ignored.bytes != LWTUNNEL_ENCAP_XFRM || attribute(attrs, NHA_GROUP, &ignored))
 		return true;
-	number(encap, LWT_XFRM_LINK, &wanted.link);
+	if (!want(encap, &wanted))
+		return false;
 	message_begin(&m, RTM_GETNEXTHOP, NLM_F_DUMP);
 	message_add(&m, &(struct nhmsg){}, sizeof(struct nhmsg));
 	error = ask(checked[0], &m, see_nexthop, &wanted);
