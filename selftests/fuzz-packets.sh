@@ -282,6 +282,25 @@ corpus()
 	done
 }
 
+# A header that is not in the packet's linear part is read all the same: of two packets that are too big, each in
+# a page, that is refused which must not be fragmented.
+header_in_page()
+{
+	local vnet='00 00 01 00 00 00 00 00 00 00' sent errors said
+	local header='45 00 13 88 00 00' rest='0a 01 00 01 0a 03 00 02 00*4980'
+
+	ip -n "$sender" link set static mtu 9000
+	defer ip -n "$sender" link set static mtu 1500
+	cat >"$tmp/case" <<-END
+		static-gso 08 00 $vnet $header 00 00 40 11 53 5f $rest
+		static-gso 08 00 $vnet $header 40 00 40 11 13 5f $rest
+	END
+	read -r sent errors < <(stat "$sender" static tx_packets tx_errors)
+	said=$("$fuzzer" replay "$gwa" "$gwb" "$sender" -- "$tmp/case" 2>&1)
+	check_err $? "$said"
+	expect 'what was sent and refused' "$(stat "$sender" static tx_packets tx_errors)" "$((sent + 1)) $((errors + 1))"
+}
+
 prepare()
 {
 	setup_gateways
@@ -304,6 +323,7 @@ fuzz_build fuzz-packets
 RET=0
 prepare
 log_test prepare
+subtest header_in_page header_in_page
 subtest corpus corpus
 subtest run run
 finish
