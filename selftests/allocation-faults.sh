@@ -6,6 +6,8 @@
 # something leaks, run.sh sees at the end. Skipped where the kernel can't let allocations fail.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
+#
+#	ALLOCATIONS=all	also those that have nothing to do with the driver, which takes an hour
 
 . "$(dirname "$0")/lib.sh"
 
@@ -42,6 +44,7 @@ received()
 	defer ip -n "$gwa" route del 10.1.0.2
 	defer ip -n "$gwa" -6 route del fd00:1::2
 	device b "$kind" 5
+	[ "$kind" = static ] || check program ingress "$gwb" mark_is_if_id -- 'the program is not accepted' || return
 	ip -n "$gwa" -batch - <<-END
 		route add 10.1.0.2 via 192.0.2.2
 		route add fd00:1::2 via 2001:db8::2
@@ -50,20 +53,26 @@ received()
 	faulty receive "$gwb" "$family" "$driver_name" "$@"
 }
 
+# program WAY NS NAME: attaches a program to the gateway's device.
+program()
+{
+	[ -e "$tmp/metadata.bpf.o" ] ||
+		clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" \
+			-c "$here/metadata.bpf.c" -o "$tmp/metadata.bpf.o" || return
+	tc -n "$2" qdisc add dev ipsec clsact
+	tc -n "$2" filter add dev ipsec "$1" bpf direct-action obj "$tmp/metadata.bpf.o" program "$3"
+}
+
 programmed()
 {
 	defer reset_gateways
 	device a external 5
 	device b external 5
 	tunnel id=5
-	if ! clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" \
-		-c "$here/metadata.bpf.c" -o "$tmp/metadata.bpf.o"; then
-		skip 'the program can not be built'
+	if ! program egress "$gwa" if_id_is_mark; then
+		skip 'the program is not accepted'
 		return
 	fi
-	tc -n "$gwa" qdisc add dev ipsec clsact
-	check tc -n "$gwa" filter add dev ipsec egress bpf direct-action obj "$tmp/metadata.bpf.o" \
-		program if_id_is_mark -- 'the program is not accepted' || return
 	faulty transmit-program "$gwb" "$1"
 }
 

@@ -7,6 +7,9 @@ The operations are at the end of this file. An operation is repeated, and each
 time a later allocation fails, until it needs no more of them. It may succeed all the same; if not, it
 has to leave everything as it was, and to succeed when it is tried again.
 
+Much of what some operations take has nothing to do with the driver; of these, only what the driver asks for
+fails, unless ALLOCATIONS=all is in the environment.
+
 Prints how many allocations have failed. The exit code is 1 if something was wrong, or if none has failed.
 """
 
@@ -25,8 +28,11 @@ from rtnl import attr, ifindex, Rtnl, u32, IFF_UP, IFLA_LINK_NETNSID, IFLA_XFRM_
     IFLA_XFRM_IF_ID, IFLA_XFRM_LINK, LWT_XFRM_IF_ID, LWT_XFRM_LINK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, \
     RTM_DELROUTE, RTM_GETLINK, RTM_NEWROUTE
 
+# Whether what has nothing to do with the driver fails, too.
+ALL = os.environ.get("ALLOCATIONS") == "all"
+
 # An operation with more allocations than this does not come to an end.
-TOO_MANY = 3000
+TOO_MANY = 10000 if ALL else 3000
 
 NO_MEMORY = {errno.ENOMEM, errno.ENOBUFS}
 
@@ -34,6 +40,7 @@ DEBUG = "/sys/kernel/debug"
 CLASSES = ("failslab", "fail_page_alloc")
 
 UDP_SEGMENT = 103
+SO_MARK, SO_RCVMARK = 36, 75
 MCL_CURRENT, MCL_FUTURE = 1, 2
 SYS_DELETE_MODULE, SYS_FINIT_MODULE = 176, 313
 
@@ -78,21 +85,28 @@ def module_text(module):
     return min(addresses), max(addresses) + 0x1000
 
 
-def only_under(start, end):
+def under(start, end):
     """Only allocations with a function of this range among their callers fail."""
     setting("require-start", hex(start))
     setting("require-end", hex(end))
 
 
+def only_under(start, end):
+    """The same, unless all are to fail."""
+    if not ALL:
+        under(start, end)
+
+
 def directly_under(module):
     """Only what a module asks for itself fails, and what is asked for in what it calls, but not far below."""
     only_under(*module_text(module))
-    setting("stacktrace-depth", 10)
+    if not ALL:
+        setting("stacktrace-depth", 10)
 
 
 def everywhere():
     """All allocations may fail, but not those that watch the others: these have a reserve."""
-    only_under(0, 2**64 - 1)
+    under(0, 2**64 - 1)
     setting("stacktrace-depth", 32)
     if os.path.exists(f"{DEBUG}/kmemleak"):
         start, end = function("__alloc_object")
@@ -246,6 +260,8 @@ def create(what, link_netns="", module=""):
             again = good.link_new("x", data, extra=extra)
             expect(again.error == 0, f"then it is refused: {Rtnl.name(again.error)} {again.message}")
         expect(looks_like(good, "x", what), "the device is not what was asked for")
+        # What the packets are told by.
+        expect(good.link_new("y", data, extra=extra).error == errno.EEXIST, "its if_id is free")
         expect(good.link_del("x").error == 0 and names() == before, "it can't be deleted")
 
     walk(attempt)
@@ -486,7 +502,7 @@ def namespace_goes(_name):
     """A namespace goes, with devices and routes in it: in a kernel thread, so by the space that it may use."""
     good = Rtnl()
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    only_under(*function("cleanup_net"))
+    under(*function("cleanup_net"))
     number = injected = 0
     while True:
         os.unshare(os.CLONE_NEWNET)
@@ -503,7 +519,7 @@ def namespace_goes(_name):
         # It is gone when this one is, because its link namespace is the other.
         expect(good.link_new("z", [attr(IFLA_XFRM_IF_ID, 6)],
                              extra=attr(IFLA_LINK_NETNSID, 100 + number)).error == 0, "there is no device for it")
-        by_space(number * 512)
+        by_space(number * (64 if ALL else 512))
         inner.sock.close()
         os.close(inner_fd)
         wait_for(lambda: "z" not in names(), "the namespace does not go")
@@ -512,7 +528,7 @@ def namespace_goes(_name):
             break
         injected += 1
         number += 1
-        expect(number < 400, "it does not come to an end")
+        expect(number < (3200 if ALL else 400), "it does not come to an end")
     expect(injected, "no allocation has failed")
     print(f"{injected} allocations failed")
 
@@ -553,6 +569,9 @@ def wait_for(condition, text, seconds=20):
 ADDRESS = {"4": "10.1.0.2", "6": "fd00:1::2"}
 PORT = 9
 
+# What a BPF program marks packets with that have no metadata.
+NO_METADATA = 0xdead
+
 
 class Counters:
     """What a namespace counts of packets that are lost."""
@@ -563,6 +582,11 @@ class Counters:
         # pylint: disable=consider-using-with
         self.files = {name: open(f"/proc/thread-self/net/{name}", encoding="ascii")
                       for name in ("dev", "xfrm_stat", "snmp", "snmp6", "softnet_stat")}
+
+    def packets(self, name):
+        """How many packets a device has received."""
+        self.files["dev"].seek(0)
+        return int(re.search(rf"^ *{name}: *[0-9]+ +([0-9]+)", self.files["dev"].read(), re.MULTILINE)[1])
 
     def read(self):
         """The counters that are not zero."""
@@ -603,6 +627,7 @@ class Traffic:
         self.there = Counters()
         self.receiver = socket.socket(FAMILY[family], socket.SOCK_DGRAM)
         self.receiver.bind((ADDRESS[family], PORT))
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_RCVMARK, 1)
         os.setns(home, os.CLONE_NEWNET)
         self.sender = None
         self.number = 0
@@ -621,7 +646,7 @@ class Traffic:
 
     def send(self, fault=None, size=64, segments=1):
         """Sends datagrams in one packet; how many arrive, and what was counted."""
-        before = self.lost()
+        before, through = self.lost(), self.there.packets("ipsec")
         self.number += 1
         payload = struct.pack("=I", self.number) + bytes(size - 4)
         self.sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size if segments > 1 else 0)
@@ -642,14 +667,21 @@ class Traffic:
         self.receiver.settimeout(0.2)
         while arrived < segments and time.monotonic() < end:
             try:
-                if self.receiver.recv(65536)[:4] == payload[:4]:
+                got, ancillary, _, _ = self.receiver.recvmsg(65536, 64)
+                if got[:4] == payload[:4]:
                     arrived += 1
+                marks = [u32(value) for level, kind, value in ancillary if (level, kind) == (socket.SOL_SOCKET, SO_MARK)]
+                expect(NO_METADATA not in marks, "a datagram arrived without metadata")
             except socket.timeout:
                 after = self.lost()
                 counted |= {name: value - before.get(name, 0) for name, value in after.items()
                             if value > before.get(name, 0)}
                 if counted:
                     break
+        through = self.there.packets("ipsec") - through
+        # Segments may have been put together again.
+        expect(through >= (arrived if segments == 1 else bool(arrived)),
+               f"{arrived} datagrams arrived, {through} of them through the device")
         expect(arrived == segments or counted, f"of {segments} datagrams {segments - arrived} were lost without a trace")
         return arrived, counted
 
@@ -708,10 +740,11 @@ def receive(peer, family, module, which, size="64"):
     """A packet is received, by the module: in softirq context, so by the space that it may use. This side
     sends without the module."""
     traffic = Traffic(peer, family)
-    only_under(*module_text(module))
+    # All is what the peer does with what it gets.
+    under(*(function("process_backlog") if ALL else module_text(module)))
     space = injected = 0
     while True:
-        expect(space < 1 << 16, "it does not come to an end")
+        expect(space < 1 << 18, "it does not come to an end")
         if which == "first":
             # What is known of its connection is forgotten.
             time.sleep(2.5)
