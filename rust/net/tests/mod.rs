@@ -9,3 +9,4 @@ mod netlink;
 mod numbers;
 mod packet;
 mod rhashtable;
+mod try_lock;

@@ -142,4 +142,23 @@ mod cases {
         assert_eq!(settled(&dropped), 1);
         Ok(())
     }
+
+    /// What was found can be used until the reader is done with it.
+    #[test]
+    fn removed_outlives_readers() -> Result {
+        let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+        let table = table()?;
+        let first = entry(7, 1, &dropped)?;
+        let lock = Lock::take();
+        let inserted = table.insert(first, lock.rtnl());
+        let reader = rcu::read_lock();
+        drop(table.remove(7, lock.rtnl()));
+        let meanwhile = dropped.load(Relaxed);
+        drop(reader);
+        drop(lock);
+        inserted?;
+        assert_eq!(meanwhile, 0);
+        assert_eq!(settled(&dropped), 1);
+        Ok(())
+    }
 }
