@@ -1202,6 +1202,9 @@ static const struct device *addressed(const struct nlmsghdr *header, const struc
 	return NULL;
 }
 
+/* The C driver takes a link that does not exist, too; netlink.py is about that. */
+static bool any_link;
+
 /* Whether somebody who asked for this may have got a new device. */
 static bool check_created(struct span attrs, const struct xfrm *asked, const struct device *device)
 {
@@ -1218,7 +1221,7 @@ static bool check_created(struct span attrs, const struct xfrm *asked, const str
 		return fail("%s was asked for with if_id %#x, link %u, external %d and is if_id %#x, link %u, external %d",
 			    device->name, asked->if_id, asked->link, asked->external, device->if_id, device->link,
 			    device->external);
-	if (!device->link)
+	if (!device->link || any_link)
 		return true;
 	link_request(&m, RTM_GETLINK, 0, device->link, NULL);
 	if ((int)device->link < 0 || ask(socket_of(link_netns), &m, NULL, NULL))
@@ -1623,6 +1626,7 @@ int main(int argc, char *argv[])
 		print(strtoull(argv[2], NULL, 0), strtoul(argv[3], NULL, 0));
 		return 0;
 	}
+	any_link = getenv("DRIVER") && !strcmp(getenv("DRIVER"), "c");
 	before = complaints();
 	if (argc >= 5 && !strcmp(argv[1], "run")) {
 		first = seed = strtoull(argv[2], NULL, 0);
