@@ -69,7 +69,7 @@ static CACHES: Global<Timer<Caches>> = Global::new();
 
 /// What a bundle is known by.
 #[derive(Clone, Copy)]
-pub(super) struct BundleKey {
+pub(crate) struct BundleKey {
     words: [u64; FlowKey::WORDS + 3],
     more: Option<[u64; FlowKey::MORE]>,
 }
@@ -77,7 +77,7 @@ pub(super) struct BundleKey {
 impl BundleKey {
     /// The key for packets of `flow` on the route `route` that belong to the connection `info` of the
     /// namespace `net`. Packets with the same route may be redirected to devices of several.
-    pub(super) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo, net: &Net) -> Self {
+    pub(crate) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo, net: &Net) -> Self {
         let ([a, b, c], more) = flow.words();
         let InfoKey(info) = InfoKey::new(info);
         Self {

@@ -20,13 +20,13 @@ use crate::net::{
 use kernel::prelude::*;
 
 /// UDP from 10.1.0.1 to 10.2.0.2, from port 1000 to port 2000.
-const UDP4: [u8; 28] = [
+pub(super) const UDP4: [u8; 28] = [
     0x45, 0, 0, 28, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 1, 0, 1, 10, 2, 0, 2, 3, 232, 7, 208, 0, 8, 0,
     0,
 ];
 
 /// The same from fd00:1::1 to fd00:2::2.
-const UDP6: [u8; 48] = [
+pub(super) const UDP6: [u8; 48] = [
     0x60, 0, 0, 0, 0, 8, 17, 64, 0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xfd, 0, 0, 2,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3, 232, 7, 208, 0, 8, 0, 0,
 ];
@@ -36,8 +36,8 @@ const PROTOCOL4: usize = 9;
 const PROTOCOL6: usize = 6;
 
 /// Where the ports are.
-const PORTS4: usize = 20;
-const PORTS6: usize = 40;
+pub(super) const PORTS4: usize = 20;
+pub(super) const PORTS6: usize = 40;
 
 /// The words of a key.
 type Words = ([u64; FlowKey::WORDS], Option<[u64; FlowKey::MORE]>);
@@ -48,7 +48,7 @@ fn key(bytes: &[u8], family: Family) -> Result<Option<Words>> {
 }
 
 /// The packet with one byte changed.
-fn with<const N: usize>(mut bytes: [u8; N], at: usize, value: u8) -> [u8; N] {
+pub(super) fn with<const N: usize>(mut bytes: [u8; N], at: usize, value: u8) -> [u8; N] {
     if let Some(byte) = bytes.get_mut(at) {
         *byte = value;
     }

@@ -2,6 +2,7 @@
 
 //! KUnit tests of what here needs no device. Compiled with `KUNIT_TESTS=1`, for kernels with KUnit.
 
+mod bundle_key;
 mod dst;
 mod flow;
 mod global;
