@@ -14,6 +14,7 @@ use super::{
 };
 
 use crate::{
+    bindings,
     net::{
         dst::{
             Dst,
@@ -31,7 +32,8 @@ use core::ptr::NonNull;
 
 use kernel::{
     prelude::*,
-    sync::aref::ARef, //
+    sync::aref::ARef,
+    types::Opaque, //
 };
 
 const INFO: XfrmInfo = XfrmInfo { if_id: 7, link: 3 };
@@ -47,11 +49,15 @@ fn route() -> Result<ARef<Dst>> {
     Ok(unsafe { Dst::from_owned(raw) })
 }
 
-fn key(bytes: &[u8], family: Family, route: &Dst, info: XfrmInfo) -> Result<BundleKey> {
+/// The first namespace.
+fn init_net() -> &'static Net {
+    // SAFETY: It is always there.
+    unsafe { Net::from_raw((&raw const kernel::bindings::init_net).cast()) }
+}
+
+fn key(bytes: &[u8], family: Family, route: &Dst, info: XfrmInfo, net: &Net) -> Result<BundleKey> {
     let skb = packet(bytes)?;
     let flow = FlowKey::of(&skb, family).ok_or(EINVAL)?;
-    // SAFETY: The first namespace is always there.
-    let net = unsafe { Net::from_raw((&raw const kernel::bindings::init_net).cast()) };
     Ok(BundleKey::new(flow, route, info, net))
 }
 
@@ -64,11 +70,11 @@ fn told_apart<const N: usize>(
     ports: usize,
 ) -> Result<bool> {
     let route = route()?;
-    let original = key(&bytes, family, &route, INFO)?;
-    let mut right = original == key(&bytes, family, &route, INFO)?;
+    let of = |bytes: [u8; N]| key(&bytes, family, &route, INFO, init_net());
+    let original = of(bytes)?;
+    let mut right = original == of(bytes)?;
     for at in from..ports + 4 {
-        let changed = with(bytes, at, 0x55);
-        right &= original != key(&changed, family, &route, INFO)?;
+        right &= original != of(with(bytes, at, 0x55))?;
     }
     Ok(right)
 }
@@ -88,12 +94,25 @@ mod cases {
     #[test]
     fn routes_and_connections() -> Result {
         let (one, other) = (route()?, route()?);
-        let of = |route: &Dst, info| key(&UDP4, Family::Inet, route, info);
+        let of = |route: &Dst, info| key(&UDP4, Family::Inet, route, info, init_net());
         let original = of(&one, INFO)?;
         assert!(original == of(&one, INFO)?);
         assert!(original != of(&other, INFO)?);
         assert!(original != of(&one, XfrmInfo { if_id: 8, ..INFO })?);
         assert!(original != of(&one, XfrmInfo { link: 4, ..INFO })?);
+        Ok(())
+    }
+
+    /// Packets with the same route may be redirected to devices of several.
+    #[test]
+    fn namespaces() -> Result {
+        let route = route()?;
+        let memory = KBox::<Opaque<bindings::net>>::new_uninit(GFP_KERNEL)?;
+        // SAFETY: Nothing but the address is looked at.
+        let other = unsafe { Net::from_raw(memory.as_ptr().cast()) };
+        let of = |net| key(&UDP4, Family::Inet, &route, INFO, net);
+        assert!(of(init_net())? == of(init_net())?);
+        assert!(of(init_net())? != of(other)?);
         Ok(())
     }
 }
