@@ -24,7 +24,7 @@ test: modules
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
 # kmemleak costs more than all the rest together: it watches those that make and delete things.
-leaks := netns lwt link metadata netns-exit module allocation-faults
+leaks := netns lwt link metadata errors netns-exit module allocation-faults
 # $(call on_debug,TESTS,VM-OPTIONS,VARIABLES)
 on_debug = TESTS='$(1)' DRIVER=rust $(vm) --kernel debug --memory 3G $(2) -- \
 	env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko $(3) bash /src/selftests/run.sh
