@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Netlink requests as no program should make them, many at once: fuzz-netlink.c says how they come
-# about and what must hold.
+# about, and fuzz-netlink-oracle.h what must hold.
 #
 #	+---- one -----+   +--- two ---+   +--- three --+
 #	|  d0 d1 x...  |   |  x...     |   |  x...      |
