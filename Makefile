@@ -52,13 +52,6 @@ test-kcsan:
 		--append 'kcsan.skip_watch=100 kcsan.udelay_task=1000 kcsan.udelay_interrupt=500' -- \
 		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=$(or $(RACES),60) bash /src/selftests/run.sh
 
-## test-allocations: every allocation fails once of all that allocation-faults does, on that kernel (SUBTESTS="change,dump": some)
-.PHONY: test-allocations
-test-allocations:
-	@$(scripts)/build.sh debug
-	@$(call on_debug,allocation-faults$(if $(SUBTESTS),:$(SUBTESTS)),--timeout 21600 --append kmemleak=off,\
-		LIMIT=20000 ALLOCATIONS=all)
-
 ## fuzz: a million netlink requests and a million packets that nobody should send, on that kernel (FUZZ_COUNT=N, FUZZ_SEED=N)
 FUZZ_COUNT ?= 1000000
 .PHONY: fuzz

@@ -6,8 +6,6 @@
 # something leaks, run.sh sees at the end. Skipped where the kernel can't let allocations fail.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
-#
-#	ALLOCATIONS=all	also those that have nothing to do with the driver, which takes an hour
 
 . "$(dirname "$0")/lib.sh"
 
@@ -100,11 +98,10 @@ peer=''
 setup_gateways
 setup_ns peer
 
-# Most of what it takes to create a device is the same for all.
 subtest create_static faulty create static
-subtest create_external faulty create external '' "$driver_name"
-subtest create_static_link_netns faulty create other "$peer" "$driver_name"
-subtest create_external_link_netns faulty create external "$peer" "$driver_name"
+subtest create_external faulty create external
+subtest create_static_link_netns faulty create other "$peer"
+subtest create_external_link_netns faulty create external "$peer"
 for kind in static external; do
 	subtest delete_$kind faulty delete $kind
 	subtest get_$kind faulty get $kind

@@ -7,8 +7,8 @@ The operations are at the end of this file. An operation is repeated, and each
 time a later allocation fails, until it needs no more of them. It may succeed all the same; if not, it
 has to leave everything as it was, and to succeed when it is tried again.
 
-Much of what some operations take has nothing to do with the driver; of these, only what the driver asks for
-fails, unless ALLOCATIONS=all is in the environment.
+Of what loading the module, a new namespace, and receiving take, only what the driver asks for fails: the
+rest is not about it, and the kernel does not survive all of that.
 
 Prints how many allocations have failed. The exit code is 1 if something was wrong, or if none has failed.
 """
@@ -28,11 +28,8 @@ from rtnl import attr, ifindex, Rtnl, u32, IFF_UP, IFLA_LINK_NETNSID, IFLA_XFRM_
     IFLA_XFRM_IF_ID, IFLA_XFRM_LINK, LWT_XFRM_IF_ID, LWT_XFRM_LINK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, \
     RTM_DELROUTE, RTM_GETLINK, RTM_NEWROUTE
 
-# Whether what has nothing to do with the driver fails, too.
-ALL = os.environ.get("ALLOCATIONS") == "all"
-
 # An operation with more allocations than this does not come to an end.
-TOO_MANY = 10000 if ALL else 3000
+TOO_MANY = 3000
 
 NO_MEMORY = {errno.ENOMEM, errno.ENOBUFS}
 
@@ -89,19 +86,6 @@ def under(start, end):
     """Only allocations with a function of this range among their callers fail."""
     setting("require-start", hex(start))
     setting("require-end", hex(end))
-
-
-def only_under(start, end):
-    """The same, unless all are to fail."""
-    if not ALL:
-        under(start, end)
-
-
-def directly_under(module):
-    """Only what a module asks for itself fails, and what is asked for in what it calls, but not far below."""
-    only_under(*module_text(module))
-    if not ALL:
-        setting("stacktrace-depth", 10)
 
 
 def everywhere():
@@ -235,11 +219,9 @@ def looks_like(socket_, name, what):
         u32(info[IFLA_XFRM_IF_ID]) == (0 if what == "external" else 5)
 
 
-def create(what, link_netns="", module=""):
-    """A device is created. With a module, only for that memory is lacking."""
+def create(what, link_netns=""):
+    """A device is created."""
     faulty, good = Faulty(), Rtnl()
-    if module:
-        directly_under(module)
     extra = b""
     if link_netns:
         with open(f"/run/netns/{link_netns}", "rb") as file:
@@ -436,7 +418,7 @@ def unload(name):
 def load(path, name):
     """The module is loaded: its own allocations, and those made for it."""
     unload(name)
-    only_under(*function("do_one_initcall"))
+    under(*function("do_one_initcall"))
     with open(path, "rb") as file:
         def attempt(fault):
             with fault:
@@ -476,7 +458,7 @@ def unload_devices(path, name):
 def namespace(name):
     """A namespace is created: what the module needs in it."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    only_under(*module_text(name))
+    under(*module_text(name))
 
     def works():
         fresh = Rtnl()
@@ -519,7 +501,7 @@ def namespace_goes(_name):
         # It is gone when this one is, because its link namespace is the other.
         expect(good.link_new("z", [attr(IFLA_XFRM_IF_ID, 6)],
                              extra=attr(IFLA_LINK_NETNSID, 100 + number)).error == 0, "there is no device for it")
-        by_space(number * (64 if ALL else 512))
+        by_space(number * 512)
         inner.sock.close()
         os.close(inner_fd)
         wait_for(lambda: "z" not in names(), "the namespace does not go")
@@ -528,7 +510,7 @@ def namespace_goes(_name):
             break
         injected += 1
         number += 1
-        expect(number < (3200 if ALL else 400), "it does not come to an end")
+        expect(number < 400, "it does not come to an end")
     expect(injected, "no allocation has failed")
     print(f"{injected} allocations failed")
 
@@ -740,8 +722,7 @@ def receive(peer, family, module, which, size="64"):
     """A packet is received, by the module: in softirq context, so by the space that it may use. This side
     sends without the module."""
     traffic = Traffic(peer, family)
-    # All is what the peer does with what it gets.
-    under(*(function("process_backlog") if ALL else module_text(module)))
+    under(*module_text(module))
     space = injected = 0
     while True:
         expect(space < 1 << 18, "it does not come to an end")
