@@ -114,7 +114,7 @@ impl NetDevice {
     /// not before the critical section `_rcu` ends.
     pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
         // SAFETY: The device is live. A namespace goes a grace period after its devices have.
-        unsafe { Net::from_raw((&raw const (*self.as_raw()).nd_net.net).read_volatile()) }
+        unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
     }
 
     /// The index of the VRF that the device is or belongs to; 0 if there is none.

@@ -64,6 +64,25 @@ impl Net {
         unsafe { &*ptr.cast() }
     }
 
+    /// The namespace in a field that kernels without namespaces do not have.
+    ///
+    /// # Safety
+    ///
+    /// `net` is valid for reads, though others may write there, and says a namespace that stays alive for
+    /// `'a`, as the type invariant says.
+    pub(super) unsafe fn from_possible<'a>(net: *const bindings::possible_net_t) -> &'a Self {
+        #[cfg(CONFIG_NET_NS)]
+        // SAFETY: The contract of this function.
+        let net = unsafe { (&raw const (*net).net).read_volatile() };
+        #[cfg(not(CONFIG_NET_NS))]
+        let net = {
+            let _ = net;
+            (&raw const kernel::bindings::init_net).cast()
+        };
+        // SAFETY: As above. The first namespace is always there.
+        unsafe { Self::from_raw(net) }
+    }
+
     pub(crate) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }

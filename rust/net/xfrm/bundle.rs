@@ -74,10 +74,9 @@ impl Bundle {
         // CAST: There are two policies at most.
         for policy in policies.get(..num_policies as usize)? {
             // SAFETY: The bundle holds references to its policies; what is read here does not change.
-            let (flags, count, net) =
-                unsafe { ((**policy).flags, (**policy).xfrm_nr, (**policy).xp_net.net) };
+            let (flags, count) = unsafe { ((**policy).flags, (**policy).xfrm_nr) };
             // SAFETY: A policy that a packet just found is in a live namespace.
-            let net = unsafe { Net::from_raw(net) };
+            let net = unsafe { Net::from_possible(&raw const (**policy).xp_net) };
             // CAST: The flag is a small number.
             if flags & bindings::XFRM_POLICY_CPU_ACQUIRE as u8 != 0 || !held(net) {
                 return None;

@@ -81,7 +81,7 @@ impl State {
     /// The namespace that the state is in.
     pub(crate) fn net(&self) -> &Net {
         // SAFETY: The state is live, and goes before its namespace does, which does not change.
-        unsafe { Net::from_raw((*self.as_raw()).xs_net.net) }
+        unsafe { Net::from_possible(&raw const (*self.as_raw()).xs_net) }
     }
 
     /// Whether packets have an IP header of their own inside (tunnel, BEET and IPTFS mode).
