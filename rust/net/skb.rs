@@ -64,8 +64,13 @@ impl DropReason {
 const _: () = assert!(usize::BITS == 64);
 
 /// A packet that somebody else owns.
-#[repr(transparent)]
-pub(crate) struct Skb(Opaque<bindings::sk_buff>);
+///
+/// A reference stands for where the packet is. The type has no bytes, so that swapping two packets, for
+/// which exclusive references are enough, changes nothing.
+#[repr(C)]
+pub(crate) struct Skb([Opaque<bindings::sk_buff>; 0]);
+
+const _: () = assert!(size_of::<Skb>() == 0);
 
 /// A packet that we own. It ends by being sent, freed with a reason, or handed to the kernel.
 ///
@@ -128,12 +133,12 @@ impl Skb {
     ///
     /// `skb` is a packet that is the caller's to use for `'a`.
     pub(super) unsafe fn from_raw<'a>(skb: *mut bindings::sk_buff) -> &'a mut Self {
-        // SAFETY: The layout is the same, and the contract is the caller's.
+        // SAFETY: The alignment is the same, and the contract is the caller's.
         unsafe { &mut *skb.cast() }
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::sk_buff {
-        self.0.get()
+        core::ptr::from_ref(self).cast_mut().cast()
     }
 
     fn fields(&self) -> &bindings::sk_buff {
