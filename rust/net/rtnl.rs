@@ -345,7 +345,9 @@ impl<T: Link> KindRef<T> {
 
 /// A kind of devices, to be declared as a `static`.
 pub(crate) struct Kind<T: Link> {
-    netdev_ops: bindings::net_device_ops,
+    /// In memory that is read-only, as the rest of this is not. What tells the devices of the kind from
+    /// others is the address, which nothing promises to be the same each time the constant is used.
+    netdev_ops: &'static bindings::net_device_ops,
     link_ops: Opaque<bindings::rtnl_link_ops>,
     rules: &'static [Rule],
     namespaces: PerNetSlot<Devices<T>>,
@@ -360,7 +362,7 @@ impl<T: Link> Kind<T> {
     /// A kind that is not registered yet. `policy` is for the attributes in `IFLA_INFO_DATA`.
     pub(crate) const fn new<const N: usize>(policy: &'static Policy<N>) -> Self {
         Self {
-            netdev_ops: Trampolines::<T>::OPS,
+            netdev_ops: &Trampolines::<T>::OPS,
             link_ops: Opaque::uninit(),
             rules: policy.rules(),
             namespaces: PerNetSlot::new(),
@@ -368,8 +370,8 @@ impl<T: Link> Kind<T> {
         }
     }
 
-    pub(super) fn netdev_ops(&self) -> &bindings::net_device_ops {
-        &self.netdev_ops
+    pub(super) fn netdev_ops(&self) -> &'static bindings::net_device_ops {
+        self.netdev_ops
     }
 
     /// Prepares every namespace for devices of this kind.
