@@ -19,6 +19,7 @@ use crate::{
             Rtnl, //
         },
         skb::{
+            DropReason,
             SkBuff,
             Skb, //
         }, //
@@ -37,10 +38,7 @@ use core::{
 use kernel::{
     prelude::*,
     sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
+        aref::ARef,
         rcu, //
     },
     types::Opaque, //
@@ -71,6 +69,11 @@ impl BitOr for Features {
 }
 
 /// A network device of any kind.
+///
+/// # Invariants
+///
+/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL, and has found the
+/// device registered since that began. So neither the device nor its namespace goes before that ends.
 #[repr(transparent)]
 pub(crate) struct NetDevice(Opaque<bindings::net_device>);
 
@@ -82,7 +85,7 @@ unsafe impl Sync for NetDevice {}
 impl NetDevice {
     /// # Safety
     ///
-    /// `ptr` is to a device that lives for `'a`.
+    /// `ptr` is to a device that is registered, as the type invariant says, when `'a` begins.
     pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
         // SAFETY: The layout is the same, and the contract is the caller's.
         unsafe { &*ptr.cast() }
@@ -113,7 +116,8 @@ impl NetDevice {
     /// The namespace that the device is in. It may be moved to another one, and this one then go, but
     /// not before the critical section `_rcu` ends.
     pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
-        // SAFETY: The device is live. A namespace goes a grace period after its devices have.
+        // SAFETY: By the type invariant. The kernel waits for a grace period when a device has left a
+        // namespace, before it releases RTNL, which the removal of the namespace takes.
         unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
     }
 
@@ -167,8 +171,8 @@ impl NetDevice {
             return None;
         }
         // SAFETY: The operations are those of `T`, so that this is a device of that kind; one that
-        // others can refer to is registered, and so its private data initialised.
-        Some(unsafe { Device::from_raw(self.as_raw()) })
+        // others can refer to has been registered, and so its private data initialised.
+        unsafe { Device::if_registered(self.as_raw()) }
     }
 }
 
@@ -176,7 +180,8 @@ impl NetDevice {
 ///
 /// # Invariants
 ///
-/// The private area of the device is an initialised [`Private<T>`].
+/// As for [`NetDevice`], and the namespace that the device sends to goes no sooner either. The private
+/// area of the device is an initialised [`Private<T>`].
 #[repr(transparent)]
 pub(crate) struct Device<T: Link>(NetDevice, PhantomData<T>);
 
@@ -188,27 +193,82 @@ impl<T: Link> Deref for Device<T> {
     }
 }
 
-// SAFETY: A device is freed, and its private data dropped, when its count is zero, after it was
-// unregistered.
-unsafe impl<T: Link> AlwaysRefCounted for Device<T> {
-    fn inc_ref(&self) {
+/// A device of the kind `T` that is kept: there is memory of it until this is dropped, and its removal
+/// waits for that.
+///
+/// It may have been unregistered, and its namespaces be gone. So nothing can be done with it but to ask
+/// for the device, which is there as long as it is registered.
+///
+/// # Invariants
+///
+/// The pointer is to a device, of which this value holds a reference, and whose private area is an
+/// initialised [`Private<T>`].
+pub(crate) struct KeptDevice<T: Link> {
+    dev: NonNull<bindings::net_device>,
+    _kind: PhantomData<T>,
+}
+
+// SAFETY: `struct net_device` is shared between CPUs, and so is the private data.
+unsafe impl<T: Link> Send for KeptDevice<T> {}
+// SAFETY: As above.
+unsafe impl<T: Link> Sync for KeptDevice<T> {}
+
+impl<T: Link> KeptDevice<T> {
+    /// Keeps a device.
+    pub(crate) fn new(dev: &Device<T>) -> Self {
+        let dev = NonNull::from(&dev.0).cast();
         // SAFETY: The reference shows that the device is live.
-        unsafe { bindings::net_helper_dev_hold(self.as_raw()) };
+        unsafe { bindings::net_helper_dev_hold(dev.as_ptr()) };
+        // INVARIANT: It was just counted, and a `Device` has its private area initialised.
+        Self {
+            dev,
+            _kind: PhantomData,
+        }
     }
 
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference.
-        unsafe { bindings::net_helper_dev_put(obj.as_ptr().cast()) };
+    /// The device, unless it was unregistered.
+    pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g Device<T>> {
+        // SAFETY: By the type invariant the device is live, and of this kind; RCU is held.
+        unsafe { Device::if_registered(self.dev.as_ptr()) }
+    }
+
+    /// Whether it is `dev` that is kept.
+    pub(crate) fn is(&self, dev: &NetDevice) -> bool {
+        core::ptr::eq(self.dev.as_ptr(), dev.as_raw())
+    }
+}
+
+impl<T: Link> Drop for KeptDevice<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the reference is ours.
+        unsafe { bindings::net_helper_dev_put(self.dev.as_ptr()) };
     }
 }
 
 impl<T: Link> Device<T> {
     /// # Safety
     ///
-    /// `ptr` is to a device of the kind `T` that lives for `'a`, its private data initialised.
+    /// `ptr` is to a device of the kind `T`, its private data initialised, that is registered, as the
+    /// type invariant says, when `'a` begins.
     pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
         // SAFETY: The layout is the same, and the contract is the caller's.
         unsafe { &*ptr.cast() }
+    }
+
+    /// The device, unless it was unregistered.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is to a live device of the kind `T`, its private data initialised. The caller is in a critical
+    /// section that lasts for `'a`.
+    unsafe fn if_registered<'a>(ptr: *mut bindings::net_device) -> Option<&'a Self> {
+        // SAFETY: The contract of this function.
+        let registered = unsafe { (*Private::<T>::of(ptr)).is_registered() };
+        // After that was withdrawn the kernel waits for a grace period, and so for this critical section,
+        // before it lets go of the device, and of RTNL, without which no namespace goes.
+        //
+        // SAFETY: As above.
+        registered.then(|| unsafe { Self::from_raw(ptr) })
     }
 
     fn private(&self) -> &Private<T> {
@@ -222,8 +282,7 @@ impl<T: Link> Device<T> {
         unsafe { self.private().data() }
     }
 
-    /// The namespace that the device sends to and receives from. It lives as long as the device,
-    /// which goes when the namespace does.
+    /// The namespace that the device sends to and receives from.
     pub(crate) fn link_net(&self) -> &Net {
         // SAFETY: The type invariant.
         unsafe { self.private().link_net() }
@@ -409,30 +468,46 @@ impl<T: Link> Trampolines<T> {
 
     /// # Safety
     ///
-    /// The kernel calls this once while it unregisters a device of this kind, with RTNL held.
+    /// The kernel calls this once, with RTNL held, while it unregisters a device of this kind, or when it
+    /// could not register one.
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The kernel calls this once, with RTNL held, before the private data goes.
         let rtnl = unsafe { Rtnl::assume() };
         // SAFETY: As above.
-        unsafe { Private::<T>::unlink(dev, rtnl) };
+        let state = u32::from(unsafe { (*dev).reg_state });
+        // The driver has seen no other, nor does the kernel wait for references to those.
+        if state == bindings::netdev_reg_state_NETREG_UNREGISTERING {
+            // SAFETY: As above. It has been registered until now, and RTNL is still held.
+            T::unregistered(unsafe { Device::from_raw(dev) }, rtnl);
+        }
+        // From here on nobody finds it registered.
+        //
         // SAFETY: As above.
-        T::unregistered(unsafe { Device::from_raw(dev) }, rtnl);
+        unsafe { Private::<T>::unlink(dev, rtnl) };
     }
 
     /// # Safety
     ///
-    /// The kernel calls this for a registered device of this kind, with softirqs disabled, and
-    /// hands over the packet.
+    /// The kernel calls this for a device of this kind that has been registered, with softirqs disabled,
+    /// and hands over the packet.
     unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        // SAFETY: The kernel calls this for registered devices.
-        let dev = unsafe { Device::from_raw(dev) };
         // SAFETY: The callback takes over the packet.
         let skb = unsafe { SkBuff::from_raw(skb) };
+        let transmit = |rcu: &rcu::Guard| {
+            // Packet sockets that bypass the queues look whether the device is up before they disable
+            // softirqs, and so may come when it has been unregistered.
+            //
+            // SAFETY: The kernel calls this for a device that it has a reference to, in a critical section.
+            match unsafe { Device::if_registered(dev) } {
+                Some(dev) => T::transmit(dev, skb, rcu),
+                None => skb.free(DropReason::DEVICE_NOT_READY),
+            }
+        };
         // SAFETY: The kernel calls this with softirqs disabled.
-        unsafe { with_softirqs_disabled(|rcu| T::transmit(dev, skb, rcu)) };
+        unsafe { with_softirqs_disabled(transmit) };
         bindings::netdev_tx_NETDEV_TX_OK
     }
 
@@ -440,7 +515,8 @@ impl<T: Link> Trampolines<T> {
     ///
     /// The kernel calls this for a device of this kind whose private data is initialised.
     unsafe extern "C" fn get_iflink(dev: *const bindings::net_device) -> c_int {
-        // SAFETY: The kernel calls this for devices that `newlink` has got as far as registering.
-        unsafe { Device::<T>::from_raw(dev) }.data().link()
+        // SAFETY: The kernel calls this for devices that `newlink` has got as far as registering, and may
+        // do so when they were unregistered.
+        unsafe { (*Private::<T>::of(dev.cast_mut())).data() }.link()
     }
 }

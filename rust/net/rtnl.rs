@@ -126,8 +126,8 @@ pub(crate) trait Link: Sized + Send + Sync + 'static {
     /// The device is registered. An error unregisters it again.
     fn registered(dev: &Device<Self>, ack: &mut ExtAck<'_>, rtnl: &Rtnl) -> Result;
 
-    /// The device is being unregistered; called also after [`Self::registered`] failed or when it
-    /// was not reached.
+    /// The device is being unregistered; called also after [`Self::registered`] failed, or when others
+    /// refused the device before that was reached.
     fn unregistered(dev: &Device<Self>, rtnl: &Rtnl);
 
     /// Changes a device. An error leaves it as it was.
@@ -169,12 +169,13 @@ pub(crate) struct ChangeLink<'a> {
 ///
 /// # Invariants
 ///
-/// If `initialised`, `link_net` and `data` are. `linked` devices are in the list of their link
-/// namespace, and so are unregistered before that goes; RTNL protects the list.
+/// If `initialised`, `link_net` and `data` are. `registered` devices are, or are about to be, and are in
+/// the list of their link namespace, and so are unregistered before that goes; RTNL protects the list.
+/// After that is withdrawn, a grace period passes before RTNL is released or the device goes.
 #[repr(C)]
 pub(super) struct Private<T: Link> {
     initialised: AtomicBool,
-    linked: AtomicBool,
+    registered: AtomicBool,
     link_net: *const bindings::net,
     node: Opaque<bindings::list_head>,
     dev: *mut bindings::net_device,
@@ -200,8 +201,16 @@ impl<T: Link> Private<T> {
     ///
     /// The area is initialised.
     pub(super) unsafe fn link_net(&self) -> &Net {
-        // SAFETY: By the type invariant the device goes before its link namespace does.
+        // SAFETY: By the type invariant; whoever refers to the device is where it has been found
+        // registered, or is about to be.
         unsafe { Net::from_raw(self.link_net) }
+    }
+
+    /// Whether the device has not been unregistered. Its private data need not be initialised.
+    pub(super) fn is_registered(&self) -> bool {
+        // Whoever reads this has found the device, and with it all that was written before. What was read
+        // before it was withdrawn holds until a grace period has passed.
+        self.registered.load(Ordering::Relaxed)
     }
 
     /// # Safety
@@ -239,7 +248,7 @@ impl<T: Link> Private<T> {
     ///
     /// # Safety
     ///
-    /// The device is registered, its private data initialised, and in no list.
+    /// The device is about to be registered, its private data initialised, and in no list.
     unsafe fn link(dev: *mut bindings::net_device, devices: &Devices<T>, _rtnl: &Rtnl) {
         // SAFETY: The contract of this function; RTNL is held, and the list is valid.
         unsafe {
@@ -253,7 +262,8 @@ impl<T: Link> Private<T> {
             };
             (*first).prev = node;
             (*head).next = node;
-            (*private).linked.store(true, Ordering::Relaxed);
+            // INVARIANT: It is in the list.
+            (*private).registered.store(true, Ordering::Relaxed);
         }
     }
 
@@ -261,13 +271,14 @@ impl<T: Link> Private<T> {
     ///
     /// # Safety
     ///
-    /// The device is of this kind, its private data initialised.
+    /// The device is of this kind, its private data initialised. It was never visible, or a grace period
+    /// passes before RTNL is released and before it is freed.
     pub(super) unsafe fn unlink(dev: *mut bindings::net_device, _rtnl: &Rtnl) {
         // SAFETY: The contract of this function; RTNL is held, and the neighbours in the list are
         // valid by the type invariant.
         unsafe {
             let private = Self::of(dev);
-            if (*private).linked.swap(false, Ordering::Relaxed) {
+            if (*private).registered.swap(false, Ordering::Relaxed) {
                 let bindings::list_head { next, prev } = *(*private).node.get();
                 (*prev).next = next;
                 (*next).prev = prev;
@@ -480,23 +491,24 @@ impl<T: Link> Kind<T> {
             let data = T::new(&request, &mut ack, rtnl)?;
             // SAFETY: `dev` is new.
             unsafe { Private::initialise(dev, request.link_net, data) };
+            // SAFETY: As above, and it is registered next.
+            unsafe { Private::<T>::link(dev, &devices, rtnl) };
             // SAFETY: `dev` is set up and its private data initialised; RTNL is held.
             to_result(unsafe { bindings::register_netdevice(dev) }).inspect_err(|_| {
-                // One that had become visible is taken down by the kernel, which calls the destructor
-                // when nobody refers to it any more.
+                // One that had become visible is taken down by the kernel, which calls `ndo_uninit`, and the
+                // destructor when nobody refers to it any more.
                 //
                 // SAFETY: The device is valid. If it was never registered, nobody else has seen it.
                 unsafe {
                     if u32::from((*dev).reg_state)
                         == bindings::netdev_reg_state_NETREG_UNINITIALIZED
                     {
+                        Private::<T>::unlink(dev, rtnl);
                         Private::<T>::destroy(dev);
                     }
                 }
             })?;
-            // SAFETY: The device is registered and new.
-            unsafe { Private::<T>::link(dev, &devices, rtnl) };
-            // SAFETY: As above.
+            // SAFETY: The device is registered.
             T::registered(unsafe { Device::from_raw(dev) }, &mut ack, rtnl).inspect_err(|_| {
                 // SAFETY: The device is registered; the caller's free_netdev() does the rest.
                 unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) }

@@ -54,6 +54,9 @@ impl DropReason {
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_XFRM_POLICY);
     /// The packet would come back to the device that sends it.
     pub(crate) const LOOP: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_RECURSION_LIMIT);
+    /// The device has been unregistered.
+    pub(crate) const DEVICE_NOT_READY: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
     /// Larger than the path takes.
     pub(crate) const TOO_BIG: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG);
     /// Dropped by mistake of the code that had the packet.
@@ -165,8 +168,9 @@ impl Skb {
         (!dev.is_null()).then(|| unsafe { NetDevice::from_raw(dev) })
     }
 
-    /// Makes `dev` the device that the packet came in or goes out through. A packet is handled in
-    /// critical sections that the removal of a device waits for, so it needs no reference to it.
+    /// Makes `dev` the device that the packet came in or goes out through. A packet is handled in a
+    /// critical section, and a device that was found registered in that, or in one inside of it, is there
+    /// until it ends; so the packet needs no reference to it.
     pub(crate) fn set_device(&mut self, dev: &NetDevice, _rcu: &rcu::Guard) {
         // SAFETY: The packet is valid and borrowed exclusively.
         let skb = unsafe { &mut *self.as_raw() };

@@ -12,7 +12,10 @@ use super::link::{
 };
 
 use crate::net::{
-    device::Device,
+    device::{
+        Device,
+        KeptDevice, //
+    },
     namespace::Net,
     rcu::{
         RcuBox,
@@ -30,10 +33,7 @@ use crate::net::{
 
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
+    sync::rcu, //
 };
 
 /// The devices whose link namespace this is.
@@ -41,9 +41,9 @@ use kernel::{
 pub(crate) struct Interfaces {
     /// The static ones, by `if_id`.
     #[pin]
-    by_if_id: Table<ARef<Device<Interface>>>,
+    by_if_id: Table<KeptDevice<Interface>>,
     /// The external one.
-    external: Slot<ARef<Device<Interface>>>,
+    external: Slot<KeptDevice<Interface>>,
 }
 
 impl Interfaces {
@@ -73,8 +73,8 @@ pub(super) fn owner<'g>(
     interfaces
         .by_if_id
         .get(if_id, rcu)
-        .or_else(|| interfaces.external.get(rcu))
-        .map(|dev| &**dev)
+        .or_else(|| interfaces.external.get(rcu))?
+        .get(rcu)
 }
 
 /// Whether `net` has a static device with this `if_id`.
@@ -94,7 +94,7 @@ pub(super) fn add(dev: &Device<Interface>, rtnl: &Rtnl) -> Result {
     match dev.data().mode() {
         Mode::Static { .. } => add_key(dev, dev.data().if_id().unwrap_or(0), rtnl),
         Mode::External => {
-            let entry = RcuBox::new(ARef::from(dev), GFP_KERNEL)?;
+            let entry = RcuBox::new(KeptDevice::new(dev), GFP_KERNEL)?;
             interfaces(dev.link_net(), rtnl)?
                 .external
                 .replace(Some(entry), rtnl);
@@ -128,7 +128,7 @@ pub(super) fn remove(dev: &Device<Interface>, rtnl: &Rtnl) {
 /// Adds a static device under `if_id`. Fails with `EEXIST` if another one is there, and for lack of
 /// memory.
 pub(super) fn add_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) -> Result {
-    let entry = Entry::new(if_id, ARef::from(dev), GFP_KERNEL)?;
+    let entry = Entry::new(if_id, KeptDevice::new(dev), GFP_KERNEL)?;
     interfaces(dev.link_net(), rtnl)?
         .by_if_id
         .insert(entry, rtnl)
