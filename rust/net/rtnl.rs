@@ -452,7 +452,7 @@ impl<T: Link> Kind<T> {
     /// # Safety
     ///
     /// The kernel calls this for a device that it has just allocated for this kind.
-    unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+    pub(super) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: The kernel has just allocated the device.
         unsafe {
             (*dev).netdev_ops = T::KIND.get().netdev_ops();
@@ -467,7 +467,7 @@ impl<T: Link> Kind<T> {
     /// # Safety
     ///
     /// The kernel calls this for a device that `setup` has seen, and for a request, with RTNL held.
-    unsafe extern "C" fn newlink(
+    pub(super) unsafe extern "C" fn newlink(
         dev: *mut bindings::net_device,
         params: *mut bindings::rtnl_newlink_params,
         extack: *mut bindings::netlink_ext_ack,

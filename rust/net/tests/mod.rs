@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of what here needs no device. Compiled with `KUNIT_TESTS=1`, for kernels with KUnit.
+//! KUnit tests of what can be shown without traffic. Compiled with `KUNIT_TESTS=1`, for kernels with KUnit.
 
 mod bundle_key;
+mod device;
 mod dst;
 mod flow;
 mod global;
@@ -10,4 +11,5 @@ mod netlink;
 mod numbers;
 mod packet;
 mod rhashtable;
+mod skb;
 mod try_lock;

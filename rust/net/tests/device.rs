@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices that are kept, and what is left of them when they were unregistered.
+
+use super::packet::packet;
+
+use crate::{
+    bindings,
+    net::{
+        device::{
+            Device,
+            KeptDevice,
+            NetDevice,
+            Trampolines,
+            Unpublished, //
+        },
+        namespace::Net,
+        netlink::{
+            ExtAck,
+            Message,
+            Policy,
+            Rule, //
+        },
+        rtnl::{
+            ChangeLink,
+            Kind,
+            KindRef,
+            Link,
+            NewLink,
+            Private,
+            Rtnl, //
+        },
+        skb::{
+            DropReason,
+            SkBuff, //
+        }, //
+    }, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    }, //
+};
+
+static POLICY: Policy<1> = Policy::new([Rule::unspec()]);
+
+static KIND: Kind<Plain> = Kind::new(&POLICY);
+
+static SENT: Atomic<u32> = Atomic::new(0);
+static UNREGISTERED: Atomic<u32> = Atomic::new(0);
+static DROPPED: Atomic<u32> = Atomic::new(0);
+
+/// A device that counts what happens to it.
+struct Plain;
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(1, Relaxed);
+    }
+}
+
+#[vtable]
+impl Link for Plain {
+    type PerNet = ();
+
+    const NAME: &'static CStr = c"xfrmi_kunit";
+
+    const INFO_SIZE: usize = 0;
+
+    const KIND: KindRef<Self> = KindRef::new(&KIND);
+
+    fn per_net() -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn namespace_exit(_net: &Net) {}
+
+    fn setup(dev: &mut Unpublished<'_>) {
+        dev.set_tunnel_defaults();
+    }
+
+    fn new(_request: &NewLink<'_>, _ack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn init(&self, _dev: &mut Unpublished<'_>, _link_net: &Net, _rtnl: &Rtnl) {}
+
+    fn registered(_dev: &Device<Self>, _ack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
+        Ok(())
+    }
+
+    fn unregistered(dev: &Device<Self>, _rtnl: &Rtnl) {
+        UNREGISTERED.fetch_add(1, Relaxed);
+        // It is there still, and so is its link namespace.
+        assert!(KeptDevice::new(dev).get(&rcu::read_lock()).is_some());
+    }
+
+    fn change(
+        _dev: &Device<Self>,
+        _request: &ChangeLink<'_>,
+        _ack: &mut ExtAck<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        Ok(())
+    }
+
+    fn fill_info(_dev: &Device<Self>, _message: &mut Message<'_>) -> Result {
+        Ok(())
+    }
+
+    fn link(&self) -> c_int {
+        0
+    }
+
+    fn transmit(_dev: &Device<Self>, skb: SkBuff, _rcu: &rcu::Guard) {
+        SENT.fetch_add(1, Relaxed);
+        skb.free(DropReason::NO_ROUTE);
+    }
+}
+
+#[allow(
+    improper_ctypes,
+    reason = "some of what a device has is empty where it is not configured"
+)]
+extern "C" {
+    fn rtnl_lock();
+    fn rtnl_unlock();
+    fn alloc_netdev_mqs(
+        size: c_int,
+        name: *const c_char,
+        name_assign_type: c_uchar,
+        setup: unsafe extern "C" fn(*mut bindings::net_device),
+        txqs: c_uint,
+        rxqs: c_uint,
+    ) -> *mut bindings::net_device;
+    fn free_netdev(dev: *mut bindings::net_device);
+}
+
+/// RTNL is held while it lives. What was unregistered goes when it is dropped.
+struct Lock;
+
+impl Lock {
+    fn take() -> Self {
+        // SAFETY: This is process context, and nobody here holds RTNL.
+        unsafe { rtnl_lock() };
+        Self
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // SAFETY: It is held.
+        unsafe { rtnl_unlock() };
+    }
+}
+
+/// Registers a device of the kind, in the first namespace.
+fn register(_lock: &Lock) -> Result<*mut bindings::net_device> {
+    const NET_NAME_ENUM: c_uchar = 1;
+
+    // CAST: The area has a few bytes.
+    let size = size_of::<Private<Plain>>() as c_int;
+    let name = c"kunit%d".as_char_ptr();
+    // SAFETY: It only allocates, and `setup` is for devices with such an area.
+    let dev = unsafe { alloc_netdev_mqs(size, name, NET_NAME_ENUM, Kind::<Plain>::setup, 1, 1) };
+    if dev.is_null() {
+        return Err(ENOMEM);
+    }
+    let mut params = bindings::rtnl_newlink_params::default();
+    // SAFETY: The device is new, and RTNL is held. Without a link namespace it is that of the device.
+    let ret = unsafe { Kind::<Plain>::newlink(dev, &raw mut params, core::ptr::null_mut()) };
+    if ret != 0 {
+        // SAFETY: It was not registered.
+        unsafe { free_netdev(dev) };
+    }
+    kernel::error::to_result(ret)?;
+    Ok(dev)
+}
+
+/// Has the device transmit a packet.
+fn transmit(dev: *mut bindings::net_device) -> Result {
+    let skb = packet(&[0; 20])?;
+    let _rcu = rcu::read_lock();
+    let start_xmit = Trampolines::<Plain>::OPS.ndo_start_xmit.ok_or(EINVAL)?;
+    // SAFETY: The device is live, and the packet handed over. The device of this test is content with a
+    // critical section.
+    unsafe { start_xmit(skb.into_raw(), dev) };
+    Ok(())
+}
+
+fn is_ours(dev: *mut bindings::net_device, _rcu: &rcu::Guard) -> bool {
+    // SAFETY: The device is live, and this is what tells whether it is registered.
+    unsafe { NetDevice::from_raw(dev) }
+        .downcast::<Plain>()
+        .is_some()
+}
+
+#[kunit_tests(xfrmi_device)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn kept_until_unregistered() -> Result {
+        let _namespaces = KIND.register_namespaces()?;
+        let (sent, unregistered) = (SENT.load(Relaxed), UNREGISTERED.load(Relaxed));
+        let dropped = DROPPED.load(Relaxed);
+        let lock = Lock::take();
+        let dev = register(&lock)?;
+        // SAFETY: It is registered, and RTNL is held.
+        let kept = KeptDevice::<Plain>::new(unsafe { Device::from_raw(dev) });
+        {
+            let rcu = rcu::read_lock();
+            let found = kept.get(&rcu).ok_or(EINVAL)?;
+            assert!(kept.is(found));
+            assert!(found.link_net().is(found.net(&rcu)));
+            assert!(is_ours(dev, &rcu));
+        }
+        transmit(dev)?;
+        assert_eq!(SENT.load(Relaxed), sent + 1);
+
+        // SAFETY: It is registered, and RTNL is held.
+        unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
+        // There is memory of it until RTNL is released, but nothing that could be done with it.
+        assert_eq!(UNREGISTERED.load(Relaxed), unregistered + 1);
+        assert_eq!(DROPPED.load(Relaxed), dropped);
+        assert!(kept.get(&rcu::read_lock()).is_none());
+        assert!(!is_ours(dev, &rcu::read_lock()));
+        transmit(dev)?;
+        assert_eq!(SENT.load(Relaxed), sent + 1);
+
+        // It would be waited for.
+        drop(kept);
+        drop(lock);
+        assert_eq!(DROPPED.load(Relaxed), dropped + 1);
+        Ok(())
+    }
+}
