@@ -29,6 +29,10 @@ version=$(sed -n 's/.*UTS_RELEASE "\([0-9]*\.[0-9]*\).*/\1/p' "$tree/include/gen
 [ "$version" = 7.3 ] ||
 	printf 'warning: the tree is Linux %s, and this driver is written for and tested with 7.3\n' "$version" >&2
 
+# The ends of a packet are offsets there, and pointers elsewhere.
+[ "$(option CONFIG_64BIT)" = y ] ||
+	refuse 'CONFIG_64BIT is not set: the driver reads packets as 64-bit kernels lay them out, and has no code for others'
+
 for name in CONFIG_CFI CONFIG_CFI_CLANG; do
 	[ "$(option "$name")" != y ] ||
 		refuse "$name=y: the kernel would trap the driver's transmit function, whose C type returns an enum that Rust cannot express"

@@ -63,8 +63,8 @@ impl DropReason {
     const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
 }
 
-/// `tail` and `end` of a packet are offsets on 64-bit kernels, and pointers on others.
-const _: () = assert!(usize::BITS == 64);
+#[cfg(not(CONFIG_64BIT))]
+compile_error!("`tail` and `end` of a packet are pointers on 32-bit kernels, and here offsets");
 
 /// A packet that somebody else owns.
 ///
