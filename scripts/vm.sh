@@ -15,6 +15,7 @@
 # Inside: the checkout at /src, the kernel's source at /kernel/source. What the command prints is
 # printed as it comes; the exit code is the command's. If the command does not come to its end
 # (panic, hang), the end of the console is shown; a machine that shows no sign of life is not waited for.
+# With this script, however it ends, ends all that it has started: see "run" below.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -34,8 +35,8 @@ kvm_works() {
 	answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -s "$answer" ]; then
 		rm -f "$cache"/kvm-*
-		if "$top/scripts/sandbox.sh" run "${binds[@]}" -- timeout -k 1 20 bash -c \
-			'qemu-system-x86_64 -accel kvm -cpu host -m 512 -smp 2 -nodefaults -no-reboot -display none \
+		if "$top/scripts/sandbox.sh" run "${binds[@]}" -- timeout --foreground -k 1 20 bash -c \
+			'exec qemu-system-x86_64 -accel kvm -cpu host -m 512 -smp 2 -nodefaults -no-reboot -display none \
 				-serial stdio -kernel /usr/lib/modules/*/vmlinuz -append "console=ttyS0 panic=-1" </dev/null' 2>&1 |
 			grep -q 'Unable to mount root fs'; then
 			echo yes >"$answer"
@@ -67,7 +68,18 @@ mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
 [ ${#binds[@]} -gt 0 ] || exit 1
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+machine='' watchdog=''
+cleanup() {
+	[ -z "$watchdog" ] || kill "$watchdog" 2>/dev/null || true
+	# timeout has made a process group of its own, so that ^C does not reach what is in it.
+	[ -z "$machine" ] || kill -KILL -- "-$machine" 2>/dev/null || true
+	wait
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 chmod 755 "$work"
 [ -n "$results" ] || results=$work/results
 mkdir -p "$results"
@@ -120,14 +132,16 @@ rm -f "$results/.exit"
 printf '#!/bin/sh\nexec /usr/libexec/virtiofsd --cache=always "$@"\n' >"$work/virtiofsd"
 chmod +x "$work/virtiofsd"
 
-run=("$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
+# In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng start, and
+# whatever group they are in. That one is killed when unshare is, and that is told when this script is gone.
+run=(unshare --pid --fork --kill-child "$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
-	"${run[@]}"
+	setpriv --pdeathsig KILL "${run[@]}"
 	exit
 fi
 
 rc=0
-timeout -k 5 "$limit" "${run[@]}" </dev/null >"$work/errors" 2>&1 &
+setpriv --pdeathsig TERM timeout -k 5 "$limit" "${run[@]}" </dev/null >"$work/errors" 2>&1 &
 machine=$!
 tail -n +1 -f -s 0.2 --pid="$machine" "$results/.output" &
 {
@@ -142,7 +156,9 @@ tail -n +1 -f -s 0.2 --pid="$machine" "$results/.output" &
 watchdog=$!
 wait "$machine" || rc=$?
 kill "$watchdog" 2>/dev/null || true
+watchdog=''
 wait
+machine=''
 if [ -s "$results/.exit" ]; then
 	exit "$(cat "$results/.exit")"
 fi
