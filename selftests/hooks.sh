@@ -29,14 +29,15 @@ hook()
 ################################################################################
 # Routing rules
 
-# rule GATEWAY TUN_ID TABLE [DEVICE]: what comes in with that tunnel id is routed by that table.
+# rule GATEWAY TUN_ID TABLE [WHAT]: what comes in with that tunnel id is routed by that table, if the
+# rest of the rule says so, too: "iif ipsec" unless given.
 rule()
 {
-	local family
+	local gateway=$1 rule="${4-iif ipsec} tun_id $2 lookup $3 pref 600" family
 
 	for family in -4 -6; do
-		ip -n "$1" $family rule add iif "${4:-ipsec}" tun_id "$2" lookup "$3" pref 600
-		defer ip -n "$1" $family rule del iif "${4:-ipsec}" tun_id "$2" lookup "$3" pref 600
+		ip -n "$gateway" $family rule add $rule
+		defer ip -n "$gateway" $family rule del $rule
 	done
 }
 
@@ -88,6 +89,60 @@ route_large_if_id()
 	way_of_2 "dev ipsec encap xfrm if_id $id" "dev ipsec encap xfrm if_id $id"
 	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" tenant2
 	expect 'who answers tenant 2' "$(who 2 fd00:b::2)" tenant2
+}
+
+# Rules for IP tunnels, whose ids may be the same numbers, are no rules for connections. These match
+# nobody, with and without the patches.
+others_rules()
+{
+	local address=$1 gw
+
+	for gw in "$gwa" "$gwb"; do
+		ip -n "$gw" link add other type dummy
+		defer ip -n "$gw" link del other
+		rule "$gw" 2 102 ''
+		rule "$gw" 2 102 'iif other'
+		rule "$gw" 2 102 'iif red2'
+	done
+	check silent "$left2" "$address" -- 'a rule that names no interface, or another, matches'
+	# One that names the interface does match, where the kernel can.
+	patched || return 0
+	rule "$gwa" 2 102
+	rule "$gwb" 2 102
+	expect 'who answers tenant 2' "$(who 2 "$address")" tenant2
+}
+
+# An inverted rule matches what it matched before: everything but the tunnel.
+others_inverted_rules()
+{
+	rule "$gwa" 2 102 not
+	rule "$gwb" 2 102 not
+	expect 'who answers tenant 2' "$(who 2 "$1")" tenant2
+}
+
+# A packet of a connection that is redirected to another device keeps its metadata. It is no packet of
+# a tunnel with that id for all that.
+others_redirected()
+{
+	local gw
+
+	for gw in "$gwa" "$gwb"; do
+		ip -n "$gw" link add other type dummy
+		defer ip -n "$gw" link del other
+		ip -n "$gw" link set other up
+		# Policies for packets of another device would be those without an if_id.
+		inside "$gw" sysctl -qw net.ipv4.conf.other.disable_policy=1
+		filter "$gw" ipsec ingress action mirred ingress redirect dev other
+	done
+	rule "$gwa" 2 102 'iif other'
+	rule "$gwb" 2 102 'iif other'
+	check silent "$left2" 10.0.2.2 -- 'a rule for the device that packets are redirected to matches'
+	# They do get there.
+	for gw in "$gwa" "$gwb"; do
+		ip -n "$gw" rule add iif other lookup 102 pref 599
+		defer ip -n "$gw" rule del iif other lookup 102 pref 599
+	done
+	expect 'who answers tenant 2' "$(who 2 10.0.2.2)" tenant2
 }
 
 # way_of_2 FROM-A FROM-B: the second tenant's packets are routed differently from then on, in both
@@ -218,8 +273,8 @@ gre_route()
 {
 	gre || { skip 'the kernel has no GRE'; return; }
 	check silent "$left2" 10.0.2.2 -- 'a tenant gets through without a rule'
-	rule "$gwa" 2 102 gre
-	rule "$gwb" 2 102 gre
+	rule "$gwa" 2 102 "$1"
+	rule "$gwb" 2 102 "$1"
 	expect 'who answers over IPv4' "$(who 2 10.0.2.2)" tenant2
 	expect 'who answers over IPv6' "$(who 2 fd00:b::2)" tenant2
 }
@@ -227,8 +282,8 @@ gre_route()
 gre_flower()
 {
 	gre || { skip 'the kernel has no GRE'; return; }
-	rule "$gwa" 2 102 gre
-	rule "$gwb" 2 102 gre
+	rule "$gwa" 2 102 'iif gre'
+	rule "$gwb" 2 102 'iif gre'
 	counting_devices
 	mirror gre ingress seen1 enc_key_id 1
 	mirror gre ingress seen2 enc_key_id 2
@@ -270,7 +325,14 @@ hook flower_mark_6 flower_mark fd00:b::2
 hook flower_mirror_ingress mirrored ingress
 hook flower_mirror_egress mirrored egress
 hook flower_addresses flower_addresses
-subtest gre_route gre_route
+for family in 4 6; do
+	[ $family = 4 ] && address=10.0.2.2 || address=fd00:b::2
+	subtest others_rules_$family others_rules $address
+	subtest others_inverted_rules_$family others_inverted_rules $address
+done
+subtest others_redirected others_redirected
+subtest gre_route gre_route 'iif gre'
+subtest gre_route_by_id_alone gre_route ''
 subtest gre_flower gre_flower
 # These take the tenants' tunnels away.
 hook transport_4 transport 4
