@@ -147,6 +147,7 @@ tail -n +1 -f -s 0.2 --pid="$machine" "$results/.output" &
 {
 	# The emulator may have been told of a clock that is slower.
 	until [ -z "$emulator" ] && [ $(($(date +%s) - $(stat -c %Y "$results/.alive"))) -gt "$silence" ]; do
+		kill -0 "$machine" || exit
 		sleep 10
 	done
 	touch "$work/silent"
