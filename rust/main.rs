@@ -12,8 +12,11 @@ mod xfrmi;
 
 use crate::{
     net::{
+        device_events::DeviceEvents,
         init::on_error,
         lwtunnel,
+        neighbour::NeighbourEvents,
+        notifier,
         rcu,
         rtnl::{
             self,
@@ -30,9 +33,9 @@ use crate::{
     xfrmi::{
         caches::{
             self,
-            CachesRegistration,
-            States, //
+            CachesRegistration, //
         },
+        changes::Watch,
         encap::Encap,
         link::Interface,
         receive::Input,
@@ -54,6 +57,12 @@ module! {
     description: "XFRM virtual interface (Rust)",
     license: "GPL v2",
     alias: ["rtnl-link-xfrm", "netdev-xfrm0"],
+    params: {
+        bundle_lifetime: u32 {
+            default: 250,
+            description: "For how many milliseconds the bundle of a flow is used before it is looked up again; 0: not at all",
+        },
+    },
 }
 
 /// Before the handlers of esp4 and the like, which have priority 0: what has an interface is ours.
@@ -86,9 +95,13 @@ struct XfrmInterface {
     ah: ProtocolRegistration<Input>,
     #[pin]
     esp: ProtocolRegistration<Input>,
-    #[pin]
-    states: EventsRegistration<States>,
     caches: CachesRegistration,
+    #[pin]
+    neighbours: notifier::Registration<NeighbourEvents<Watch>>,
+    #[pin]
+    devices: notifier::Registration<DeviceEvents<Watch>>,
+    #[pin]
+    policies: EventsRegistration<Watch>,
     namespaces: rtnl::Namespaces<Interface>,
     _barrier: rcu::Barrier,
 }
@@ -101,8 +114,10 @@ impl kernel::InPlaceModule for XfrmInterface {
             try_pin_init!(Self {
                 _barrier: rcu::Barrier,
                 namespaces: Interface::KIND.get().register_namespaces()?,
-                caches: caches::register()?,
-                states <- EventsRegistration::new(),
+                policies <- EventsRegistration::new(),
+                devices <- notifier::Registration::new(),
+                neighbours <- notifier::Registration::new(),
+                caches: caches::register(module_parameters::bundle_lifetime.value())?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),

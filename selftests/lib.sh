@@ -215,7 +215,8 @@ driver_load()
 	for module in ${dependencies//,/ }; do
 		modprobe "$module" || return
 	done
-	insmod "$MODULE"
+	# What is remembered is used for a day, so that no test passes only because it is forgotten soon.
+	insmod "$MODULE" bundle_lifetime=86400000
 }
 
 driver_unload()

@@ -6,8 +6,11 @@
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <linux/jiffies.h>
 #include <linux/lwtunnel.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
@@ -21,7 +24,9 @@
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/lwtunnel.h>
+#include <net/neighbour.h>
 #include <net/net_namespace.h>
+#include <net/netevent.h>
 #include <net/netlink.h>
 #include <net/route.h>
 #include <net/rtnetlink.h>
@@ -37,3 +42,4 @@ const netdev_features_t NET_HELPER_NETIF_F_SG = NETIF_F_SG;
 const netdev_features_t NET_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
 const netdev_features_t NET_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
 const netdev_features_t NET_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
+const u32 NET_HELPER_NUD_VALID = NUD_VALID;

@@ -2,6 +2,7 @@
 
 #include <net/dst.h>
 #include <net/ip6_route.h>
+#include <net/neighbour.h>
 #include <net/route.h>
 
 #include "helpers.h"
@@ -24,6 +25,20 @@ struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
 void net_helper_dst_link_failure(struct sk_buff *skb)
 {
 	dst_link_failure(skb);
+}
+
+/* Whether packets for daddr that take the route can be handed to a neighbour at once. */
+bool net_helper_dst_neigh_is_valid(const struct dst_entry *dst, const void *daddr)
+{
+	struct neighbour *neigh = dst_neigh_lookup(dst, daddr);
+	bool valid;
+
+	if (!neigh)
+		return false;
+	valid = READ_ONCE(neigh->nud_state) & NUD_VALID;
+	neigh_release(neigh);
+
+	return valid;
 }
 
 void net_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu)

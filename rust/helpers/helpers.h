@@ -20,6 +20,7 @@ void net_helper_dst_hold(struct dst_entry *dst);
 u32 net_helper_dst_mtu(const struct dst_entry *dst);
 struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst);
 void net_helper_dst_link_failure(struct sk_buff *skb);
+bool net_helper_dst_neigh_is_valid(const struct dst_entry *dst, const void *daddr);
 void net_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu);
 void net_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
 void net_helper_skb_dst_drop(struct sk_buff *skb);

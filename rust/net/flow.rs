@@ -38,7 +38,29 @@ pub(crate) fn init() {
     LABELS.store(labels, Ordering::Relaxed);
 }
 
-/// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]).
+impl Net {
+    /// Whether programs say what flow a packet of this namespace belongs to (`BPF_FLOW_DISSECTOR`).
+    #[inline]
+    pub(crate) fn has_flow_dissector(&self) -> bool {
+        // CAST: The number is zero.
+        const AT: usize = bindings::netns_bpf_attach_type_NETNS_BPF_FLOW_DISSECTOR as usize;
+
+        let first = (&raw const kernel::bindings::init_net).cast_mut().cast();
+        [self.as_raw(), first]
+            .iter()
+            .any(|net: &*mut bindings::net| {
+                // SAFETY: Both namespaces are live; others write the whole field.
+                unsafe {
+                    !(&raw const (**net).bpf.run_array[AT])
+                        .read_volatile()
+                        .is_null()
+                }
+            })
+    }
+}
+
+/// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]), unless
+/// [`Net::has_flow_dissector`].
 ///
 /// The key is made from the header alone, and only for packets for which that is simple: TCP, UDP
 /// and ICMP without options, extension headers and fragments.
@@ -80,6 +102,10 @@ impl FlowKey {
             | u64::from(tos);
         // Asking costs even where there is nobody to be asked.
         let label = if LABELS.load(Ordering::Relaxed) {
+            // It may have come through states with different labels: that has no flow.
+            if skb.last_state().is_some() {
+                return None;
+            }
             skb.secid()
         } else {
             0
@@ -175,6 +201,17 @@ impl Flow {
     fn common(&mut self) -> &mut bindings::flowi_common {
         // SAFETY: All members of the union begin with this structure.
         unsafe { &mut self.raw.u.__fl_common }
+    }
+
+    /// The destination address.
+    pub(super) fn destination(&self) -> *const c_void {
+        // SAFETY: The flow is one of this family, and the union zeroed before it was filled in.
+        unsafe {
+            match self.family {
+                Family::Inet => (&raw const self.raw.u.ip4.daddr).cast(),
+                Family::Inet6 => (&raw const self.raw.u.ip6.daddr).cast(),
+            }
+        }
     }
 
     pub(super) fn as_raw(&self) -> *const bindings::flowi {

@@ -9,16 +9,21 @@
 //! that an RCU read-side critical section is open. What needs a context takes its token.
 
 pub(crate) mod device;
+pub(crate) mod device_events;
 pub(crate) mod dst;
+pub(crate) mod fib;
 pub(crate) mod flow;
 pub(crate) mod global;
 pub(crate) mod icmp;
 pub(crate) mod init;
+pub(crate) mod jiffies;
 #[cfg(CONFIG_DEBUG_INFO_BTF)]
 pub(crate) mod kfuncs;
 pub(crate) mod lwtunnel;
 pub(crate) mod namespace;
+pub(crate) mod neighbour;
 pub(crate) mod netlink;
+pub(crate) mod notifier;
 pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;

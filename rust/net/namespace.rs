@@ -118,7 +118,7 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
 
     /// The namespace goes, and the data is about to. No more [`Hold`]s are given out; those that there
-    /// are have to be dropped.
+    /// are have to be dropped. Not called if there are none.
     fn exit(net: &Net);
 }
 
@@ -260,13 +260,19 @@ impl<T: PerNet> PerNetSlot<T> {
         //
         // SAFETY: The namespace is live, and the pointer replaced atomically.
         let generic = unsafe { AtomicPtr::from_ptr(&raw mut (*net.as_raw()).gen) };
-        let array: *mut *mut Stored<T> = generic.load(Ordering::Acquire).cast();
+        let generic = generic.load(Ordering::Acquire);
+        // The first device of a namespace is there before the memory is, and so are events of it.
+        //
+        // SAFETY: The structure begins with its length, and is freed a grace period after it was replaced.
+        if unsafe { generic.cast::<c_uint>().read_volatile() } <= id {
+            return None;
+        }
+        let array: *mut *mut Stored<T> = generic.cast();
         // CAST: The id is a small number.
-        // SAFETY: The structure is an array of pointers, and is freed a grace period after it was
-        // replaced. By the type invariant, a namespace that can be referred to has its memory there.
-        let stored = unsafe { *array.add(id as usize) };
-        // SAFETY: As above.
-        unsafe { &(*stored).live }
+        // SAFETY: The structure is an array of pointers, of that length.
+        let stored = unsafe { array.add(id as usize).read_volatile() };
+        // SAFETY: As above. The memory is there as long as the namespace can be referred to.
+        unsafe { &stored.as_ref()?.live }
             .load(Ordering::Acquire)
             .then_some(stored)
     }
@@ -385,7 +391,10 @@ impl<T: PerNet> PerNetSlot<T> {
         // this is the only place that drops the data.
         unsafe {
             Self::for_each(nets, |net, stored| {
-                T::exit(net);
+                // Nobody can begin to hold anything any more.
+                if (*stored).holds.load(Ordering::Acquire) != 0 {
+                    T::exit(net);
+                }
                 // Who holds something was to let go of it just now. The devices and routes of the
                 // namespace go only after this, and after the RCU callbacks of what was let go.
                 while (*stored).holds.load(Ordering::Acquire) != 0 {

@@ -20,6 +20,7 @@ use core::{
     ptr::NonNull,
     sync::atomic::{
         AtomicPtr,
+        AtomicUsize,
         Ordering, //
     }, //
 };
@@ -180,6 +181,37 @@ pub(super) unsafe fn with_softirqs_disabled<R>(f: impl FnOnce(&rcu::Guard) -> R)
     // SAFETY: Grace periods wait for code with softirqs disabled.
     let rcu = unsafe { held() };
     f(&rcu)
+}
+
+/// The last grace period that somebody has asked for. What was done in critical sections that were open
+/// then can be seen when it has passed.
+pub(crate) struct GracePeriod(AtomicUsize);
+
+impl GracePeriod {
+    /// Nobody has asked for one.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    /// Asks for one that begins now.
+    pub(crate) fn ask(&self) {
+        // SAFETY: It may be called from any context.
+        let asked = unsafe { bindings::start_poll_synchronize_rcu() };
+        // CAST: Of the difference, the sign is wanted: the numbers wrap around.
+        let is_later = |last: usize| last == 0 || asked.wrapping_sub(last) as isize > 0;
+        let update = |last| is_later(last).then_some(asked);
+        // That a later one was asked for meanwhile is no error.
+        let _ = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+    }
+
+    /// Whether it has passed; also if nobody has asked for any.
+    pub(crate) fn has_passed(&self) -> bool {
+        let asked = self.0.load(Ordering::Acquire);
+        // SAFETY: It may be called from any context.
+        asked == 0 || unsafe { bindings::poll_state_synchronize_rcu(asked) }
+    }
 }
 
 /// Waits, when dropped, for the callbacks of every [`RcuBox`] dropped before.

@@ -3,10 +3,11 @@
 //! What was found or made for packets, for those that follow: the bundles that they were sent through,
 //! and the metadata that they were received with.
 //!
-//! A bundle is known by all that its look-up depends on: the flow, the route, the connection. It is
-//! used again only after the kernel has checked it, as it does for bundles that sockets keep, so that
-//! a change of policies, states, routes or MTU is noticed by the next packet. What has become
-//! invalid, or has not been used, is forgotten within two seconds.
+//! A bundle is known by what tells one look-up from another: the flow, the route, the connection. It is used
+//! again as long as nothing has changed that the look-up depends on ([`changes`](super::changes)), and the
+//! kernel, asked as it is for bundles that sockets keep, says that it is valid. As a second line, in case
+//! something was overlooked, it is looked up again after a quarter of a second. What has become invalid, or
+//! has not been used, is forgotten within two seconds.
 
 use super::{
     cache::{
@@ -14,6 +15,7 @@ use super::{
         Cache,
         Key, //
     },
+    changes::Generation,
     link::Interface, //
 };
 
@@ -27,11 +29,16 @@ use crate::net::{
     },
     flow::{
         self,
+        Flow,
         FlowKey, //
     },
     global::{
         Global,
         Registration, //
+    },
+    jiffies::{
+        self,
+        Instant, //
     },
     namespace::Net,
     rtnl::Link,
@@ -39,14 +46,11 @@ use crate::net::{
         Expire,
         Timer, //
     },
-    xfrm::{
-        Bundle,
-        StateEvents, //
-    }, //
+    xfrm::Bundle, //
 };
 
 use core::sync::atomic::{
-    AtomicU32,
+    AtomicUsize,
     Ordering, //
 };
 
@@ -129,37 +133,25 @@ impl Key for InfoKey {
     }
 }
 
-/// A bundle, as found when `states` was [`States::count()`].
+/// A bundle, as found by a look-up that began at `since`, when the namespace was at `generation`.
 struct Found {
     bundle: Bundle,
-    states: u32,
+    generation: Generation,
+    since: Instant,
 }
 
 impl Found {
-    fn is_valid(&self, rcu: &rcu::Guard) -> bool {
-        self.states == States::count() && self.bundle.is_valid(rcu)
+    /// Whether it can be used while the namespace is at `generation`.
+    #[inline]
+    fn is_valid(&self, generation: Generation, rcu: &rcu::Guard) -> bool {
+        self.generation == generation
+            && self.since.elapsed() < LIFETIME.load(Ordering::Relaxed)
+            && self.bundle.is_valid(rcu)
     }
 }
 
-/// How often states were added. The states of a bundle do not tell whether one was added that the
-/// look-up would prefer, as for its own CPU. Atomics of the kernel crate would be calls of C.
-static STATES_ADDED: AtomicU32 = AtomicU32::new(0);
-
-/// Counts the states that are added.
-pub(crate) struct States;
-
-impl States {
-    /// How many were added. Ask before the look-up of what is to be remembered.
-    pub(super) fn count() -> u32 {
-        STATES_ADDED.load(Ordering::Acquire)
-    }
-}
-
-impl StateEvents for States {
-    fn added() {
-        STATES_ADDED.fetch_add(1, Ordering::Release);
-    }
-}
+/// For how long a bundle is used without being looked up again, in ticks.
+static LIFETIME: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) struct Caches {
     bundles: Cache<BundleKey, Found>,
@@ -169,7 +161,7 @@ pub(crate) struct Caches {
 impl Expire for Caches {
     fn expired(&self, timer: &Timer<Self>) {
         let rcu = rcu::read_lock();
-        let bundles_left = self.bundles.sweep(|found| found.is_valid(&rcu));
+        let bundles_left = self.bundles.sweep(|found| found.bundle.is_valid(&rcu));
         if self.metadata.sweep(|_| true) || bundles_left {
             timer.start(SWEEP_SECONDS);
         }
@@ -179,9 +171,10 @@ impl Expire for Caches {
 /// The caches are there, until it is dropped.
 pub(crate) type CachesRegistration = Registration<Timer<Caches>>;
 
-/// Makes the caches.
-pub(crate) fn register() -> Result<CachesRegistration> {
+/// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up again.
+pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     flow::init();
+    LIFETIME.store(jiffies::ticks(lifetime), Ordering::Relaxed);
     let caches = Caches {
         bundles: Cache::new(net::random_u64())?,
         metadata: Cache::new(net::random_u64())?,
@@ -189,10 +182,15 @@ pub(crate) fn register() -> Result<CachesRegistration> {
     CACHES.register(KBox::pin_init(Timer::new(caches), GFP_KERNEL)?)
 }
 
-/// The bundle for packets with this key, if it is known and still right.
-pub(super) fn bundle(key: &BundleKey, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
+/// The bundle for packets of a device with this key, if it is known and still right.
+pub(super) fn bundle(
+    key: &BundleKey,
+    dev: &Device<Interface>,
+    rcu: &rcu::Guard,
+) -> Option<ARef<Dst>> {
+    let generation = Generation::now(dev.link_net(), rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
-        if !found.is_valid(rcu) {
+        if !found.is_valid(generation, rcu) {
             return None;
         }
         found.bundle.stamp_policies();
@@ -200,26 +198,51 @@ pub(super) fn bundle(key: &BundleKey, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
     })
 }
 
-/// Remembers the bundle that was found for packets of a device when `states` were added. Not while
-/// one of its namespaces is removed: what belongs to that has been forgotten, or is just about to be.
-pub(super) fn remember(
+/// What has to be known of a look-up before it begins, if its result is to be remembered.
+pub(super) struct LookUp {
     key: BundleKey,
-    dst: &Dst,
-    states: u32,
-    dev: &Device<Interface>,
-    rcu: &rcu::Guard,
-) {
-    let hold = |net| Interface::KIND.get().hold(net, rcu);
-    let (Some(of_device), Some(of_link), Some(caches)) =
-        (hold(dev.net(rcu)), hold(dev.link_net()), CACHES.get(rcu))
-    else {
-        return;
-    };
-    let Some(bundle) = Bundle::new(dst, [of_device, of_link], rcu) else {
-        return;
-    };
-    if caches.data().bundles.put(key, Found { bundle, states }) {
-        caches.start(SWEEP_SECONDS);
+    generation: Generation,
+    since: Instant,
+}
+
+impl LookUp {
+    /// A look-up for packets of a device with this key; `None` if it may not find what has just changed.
+    pub(super) fn begin(key: BundleKey, dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<Self> {
+        let since = Instant::now();
+        Some(Self {
+            key,
+            generation: Generation::before_look_up(dev.link_net(), rcu)?,
+            since,
+        })
+    }
+
+    /// Remembers the bundle that was found for packets of `flow`. Not while one of the namespaces of the
+    /// device is removed: what belongs to that has been forgotten, or is just about to be.
+    pub(super) fn found(self, dst: &Dst, flow: &Flow, dev: &Device<Interface>, rcu: &rcu::Guard) {
+        let hold = |net| Interface::KIND.get().hold(net, rcu);
+        let (net, link_net) = (dev.net(rcu), dev.link_net());
+        let (Some(of_link), Some(caches)) = (hold(link_net), CACHES.get(rcu)) else {
+            return;
+        };
+        let of_device = if net.is(link_net) {
+            None
+        } else {
+            let Some(of_device) = hold(net) else {
+                return;
+            };
+            Some(of_device)
+        };
+        let Some(bundle) = Bundle::new(dst, flow, (of_link, of_device), rcu) else {
+            return;
+        };
+        let found = Found {
+            bundle,
+            generation: self.generation,
+            since: self.since,
+        };
+        if caches.data().bundles.put(self.key, found) {
+            caches.start(SWEEP_SECONDS);
+        }
     }
 }
 

@@ -4,10 +4,8 @@
 
 use super::{
     caches,
-    table::{
-        self,
-        Interfaces, //
-    },
+    namespace::Namespace,
+    table,
     transmit, //
 };
 
@@ -18,6 +16,10 @@ use crate::{
             Device,
             Features,
             Unpublished, //
+        },
+        jiffies::{
+            ticks,
+            Instant, //
         },
         namespace::Net,
         netlink::{
@@ -64,10 +66,16 @@ pub(crate) enum Mode {
         /// The `if_id` before the last change; 0 if there was none. Packets may have come in with it
         /// that still wait in a queue; new ones can't, because the table knows no such device.
         replaced: Atomic<u32>,
+        /// When it was replaced ([`Instant::as_raw`]).
+        replaced_at: Atomic<usize>,
     },
     /// Those that the metadata of packets name.
     External,
 }
+
+/// For how long packets that came in may wait in queues before their policies are checked, in milliseconds:
+/// far longer than a softirq puts off.
+const LONGEST_QUEUE: u32 = 1000;
 
 /// An XFRM interface.
 pub(crate) struct Interface {
@@ -142,15 +150,25 @@ impl Interface {
     /// `state_if_id`, has to satisfy.
     ///
     /// That is the device's own. A packet that came in before the device was given another one may
-    /// be checked only afterwards, and is not lost for that.
+    /// be checked only afterwards, and is not lost for that; but a second later, none waits any more.
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
-            Mode::Static { if_id, replaced } => {
+            Mode::Static {
+                if_id,
+                replaced,
+                replaced_at,
+            } => {
                 // Acquire: who sees the new one sees also what it replaces.
                 let now = if_id.load(Acquire);
-                match replaced.load(Relaxed) {
-                    old if old != 0 && old == state_if_id => old,
-                    _ => now,
+                let old = replaced.load(Relaxed);
+                if old == 0 || old != state_if_id {
+                    return now;
+                }
+                let replaced_at = Instant::from_raw(replaced_at.load(Relaxed));
+                if replaced_at.elapsed() < ticks(LONGEST_QUEUE) {
+                    old
+                } else {
+                    now
                 }
             }
             Mode::External => state_if_id,
@@ -185,7 +203,7 @@ impl Interface {
 
 #[vtable]
 impl Link for Interface {
-    type PerNet = Interfaces;
+    type PerNet = Namespace;
 
     const KIND: KindRef<Self> = KindRef::new(&KIND);
 
@@ -194,8 +212,8 @@ impl Link for Interface {
     /// `IFLA_XFRM_LINK`, `IFLA_XFRM_IF_ID`, `IFLA_XFRM_COLLECT_METADATA`.
     const INFO_SIZE: usize = attr_size(4) + attr_size(4) + attr_size(0);
 
-    fn per_net() -> impl PinInit<Interfaces, Error> {
-        Interfaces::new()
+    fn per_net() -> impl PinInit<Namespace, Error> {
+        Namespace::new()
     }
 
     fn namespace_exit(net: &Net) {
@@ -233,6 +251,7 @@ impl Link for Interface {
                 mode: Mode::Static {
                     if_id: Atomic::new(if_id),
                     replaced: Atomic::new(0),
+                    replaced_at: Atomic::new(0),
                 },
                 link: parameters.link(request.link_net, ack)?,
             }),
@@ -275,12 +294,18 @@ impl Link for Interface {
         if table::is_taken(dev.link_net(), new, rtnl) {
             return Err(ack.refuse(EEXIST, attr, c"if_id belongs to another device"));
         }
-        let Mode::Static { if_id, replaced } = dev.data().mode() else {
+        let Mode::Static {
+            if_id,
+            replaced,
+            replaced_at,
+        } = dev.data().mode()
+        else {
             return Ok(());
         };
         // No packet finds the device missing: it has both keys until it sends with the new one.
         table::add_key(dev, new, rtnl)
             .map_err(|err| ack.refuse(err, attr, c"the device could not be added to the table"))?;
+        replaced_at.store(Instant::now().as_raw(), Relaxed);
         replaced.store(old, Relaxed);
         if_id.store(new, Release);
         table::remove_key(dev, old, rtnl);

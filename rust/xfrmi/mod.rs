@@ -7,9 +7,11 @@
 //! `if_id`: which one, says the metadata of each packet or the route that it takes.
 //!
 //! - [`link`]: how the devices are created, changed and dumped
+//! - [`namespace`]: what is kept for each network namespace
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
 //! - [`transmit`]: packets on their way out
+//! - [`changes`]: what a look-up depends on, and who tells when that changes
 //! - [`caches`]: what is remembered for the packets that follow, in the tables of [`cache`]
 //! - [`receive`]: packets on their way in
 //! - [`errors`]: ICMP errors about packets that went out
@@ -21,9 +23,11 @@
 
 pub(crate) mod cache;
 pub(crate) mod caches;
+pub(crate) mod changes;
 pub(crate) mod encap;
 pub(crate) mod errors;
 pub(crate) mod link;
+pub(crate) mod namespace;
 pub(crate) mod receive;
 pub(crate) mod session;
 pub(crate) mod table;

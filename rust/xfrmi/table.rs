@@ -55,8 +55,9 @@ impl Interfaces {
     }
 }
 
-fn interfaces<'a>(net: &'a Net, rtnl: &'a Rtnl) -> Result<Pin<&'a Interfaces>> {
-    Interface::KIND.get().per_net_rtnl(net, rtnl).ok_or(ENODEV)
+fn interfaces<'a>(net: &'a Net, rtnl: &'a Rtnl) -> Result<&'a Interfaces> {
+    let namespace = Interface::KIND.get().per_net_rtnl(net, rtnl);
+    Ok(&namespace.ok_or(ENODEV)?.get_ref().interfaces)
 }
 
 /// The device of `net` that the connection `if_id` (host byte order) belongs to: the static one
@@ -69,7 +70,11 @@ pub(super) fn owner<'g>(
     if if_id == 0 {
         return None;
     }
-    let interfaces = Interface::KIND.get().per_net(net, rcu)?.get_ref();
+    let interfaces = &Interface::KIND
+        .get()
+        .per_net(net, rcu)?
+        .get_ref()
+        .interfaces;
     interfaces
         .by_if_id
         .get(if_id, rcu)

@@ -6,7 +6,7 @@ use super::{
     caches::{
         self,
         BundleKey,
-        States, //
+        LookUp, //
     },
     link::{
         Interface,
@@ -66,14 +66,16 @@ fn prepare(
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, DropReason> {
     let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
-    let flow = FlowKey::of(skb, family);
+    // A program may take packets with the same header for different flows.
+    let is_program = dev.net(rcu).has_flow_dissector();
+    let flow = FlowKey::of(skb, family).filter(|_| !is_program);
     if flow.is_none() {
         skb.pull_network_header()?;
     }
     skb.ensure_transport_header(family);
     skb.clear_ip_control_block(family);
     let key = flow.and_then(|flow| key(dev, skb, flow));
-    let known = key.and_then(|key| caches::bundle(&key, rcu));
+    let known = key.and_then(|key| caches::bundle(&key, dev, rcu));
     let bundle = match known {
         Some(bundle) => bundle,
         None => find(dev, skb, family, key.is_some(), rcu)?,
@@ -114,8 +116,8 @@ fn find(
     let info = connection(dev, metadata, &route)?;
     // With the connection that is used, which a change of the device may just have made another one.
     let key = flow_key.map(|flow_key| BundleKey::new(flow_key, &route, info, dev.link_net()));
+    let look_up = key.and_then(|key| LookUp::begin(key, dev, rcu));
     flow.set_output_device(info.link);
-    let states = States::count();
 
     let bundle = bundle(dev, route, &flow, info.if_id).ok_or_else(|| {
         dev.count(Counter::TxCarrier);
@@ -132,8 +134,8 @@ fn find(
         head.saturating_add(bundle.device(rcu).reserved_space()),
         tail,
     );
-    if let Some(key) = key {
-        caches::remember(key, &bundle, states, dev, rcu);
+    if let Some(look_up) = look_up {
+        look_up.found(&bundle, &flow, dev, rcu);
     }
     Ok(bundle)
 }

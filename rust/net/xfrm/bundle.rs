@@ -8,6 +8,7 @@ use crate::{
     bindings,
     net::{
         dst::Dst,
+        flow::Flow,
         namespace::{
             Hold,
             Net, //
@@ -34,9 +35,7 @@ use kernel::{
 pub(crate) struct Bundle {
     // Before `holds`: fields are dropped in this order.
     dst: ARef<Dst>,
-    holds: [Hold; 2],
-    /// Whether the first state was about to expire when the bundle was made.
-    dying: u8,
+    holds: (Hold, Option<Hold>),
 }
 
 // SAFETY: `struct xfrm_dst` is shared between CPUs; the methods here take that into account. The
@@ -44,55 +43,100 @@ pub(crate) struct Bundle {
 unsafe impl Send for Bundle {}
 
 impl Bundle {
-    /// Takes `dst` as a bundle, if it goes through IPsec, refers to no other namespaces than those of
-    /// `holds`, and would be found again for every packet of its flow, for as long as
-    /// [`Self::is_valid`] says.
+    /// Takes `dst`, which was found for `flow`, as a bundle, if it goes through IPsec, refers to no other
+    /// namespaces than those of `holds`, and would be found again for every packet of the flow, for as
+    /// long as nothing changes that the kernel tells of, or that [`Self::is_valid`] sees. That is not so
+    /// where
     ///
-    /// That is not so where the look-up has to be repeated because it asks the key managers for
-    /// more: optional transforms that have no state yet, and states that each CPU has of its own.
-    pub(crate) fn new(dst: &Dst, holds: [Hold; 2], rcu: &rcu::Guard) -> Option<Self> {
-        let held = |net: &Net| holds.iter().any(|hold| hold.is_of(net));
+    /// - the look-up has to be repeated because it asks the key managers for more: optional transforms
+    ///   that have no state yet, and states that each CPU has of its own;
+    /// - a security module is asked each time, and may change its mind;
+    /// - the look-up chooses a source address among those of IPv6, whose ranks change;
+    /// - the next hop is not known to be there: until it is, or is known not to be, a look-up may prefer
+    ///   another one.
+    pub(crate) fn new(
+        dst: &Dst,
+        flow: &Flow,
+        holds: (Hold, Option<Hold>),
+        rcu: &rcu::Guard,
+    ) -> Option<Self> {
+        let held =
+            |net: &Net| holds.0.is_of(net) || holds.1.as_ref().is_some_and(|hold| hold.is_of(net));
 
-        let dying = dst.state()?.dying();
+        dst.state()?;
         // Only bundles have a state.
         let xdst = Self::fields(dst);
         // SAFETY: The bundle is live, and what is read here does not change.
-        let (policies, num_policies, num_transforms, route) = unsafe {
-            (
-                (*xdst).pols,
-                (*xdst).num_pols,
-                (*xdst).num_xfrms,
-                (*xdst).route,
-            )
-        };
+        let (num_transforms, route) = unsafe { ((*xdst).num_xfrms, (*xdst).route) };
         // SAFETY: The bundle holds a reference to its route.
         let route = unsafe { route.cast::<Dst>().as_ref() }?;
         if !held(dst.device(rcu).net(rcu)) || !held(route.device(rcu).net(rcu)) {
             return None;
         }
         let mut transforms: c_int = 0;
-        // CAST: There are two policies at most.
-        for policy in policies.get(..num_policies as usize)? {
+        for policy in Self::policies(dst) {
             // SAFETY: The bundle holds references to its policies; what is read here does not change.
-            let (flags, count) = unsafe { ((**policy).flags, (**policy).xfrm_nr) };
+            let (flags, count, has_label) = unsafe {
+                (
+                    (*policy).flags,
+                    (*policy).xfrm_nr,
+                    !(*policy).security.is_null(),
+                )
+            };
             // SAFETY: A policy that a packet just found is in a live namespace.
-            let net = unsafe { Net::from_possible(&raw const (**policy).xp_net) };
+            let net = unsafe { Net::from_possible(&raw const (*policy).xp_net) };
             // CAST: The flag is a small number.
-            if flags & bindings::XFRM_POLICY_CPU_ACQUIRE as u8 != 0 || !held(net) {
+            let per_cpu = flags & bindings::XFRM_POLICY_CPU_ACQUIRE as u8 != 0;
+            // SAFETY: As above. Migration changes addresses, which makes no difference here.
+            let templates = unsafe { &(*policy).xfrm_vec };
+            let mut used = templates.iter().take(count.into());
+            if per_cpu || has_label || !held(net) || used.any(Self::chooses_source) {
                 return None;
             }
             // There are a few at most.
             transforms = transforms.wrapping_add(count.into());
         }
-        if transforms != num_transforms {
+        if transforms != num_transforms || Self::states(dst).any(State::has_label) {
+            return None;
+        }
+        // SAFETY: The bundle is live, and the flow is of its family.
+        if !unsafe { bindings::net_helper_dst_neigh_is_valid(dst.as_raw(), flow.destination()) } {
             return None;
         }
         // INVARIANT: All of it was checked above. States are in the namespace of their policies.
         Some(Self {
             dst: dst.into(),
             holds,
-            dying,
         })
+    }
+
+    /// Whether the look-up chooses the source address of this template among those of IPv6.
+    fn chooses_source(template: &bindings::xfrm_tmpl) -> bool {
+        // SAFETY: All members of the union are views of the same bytes.
+        let source = unsafe { template.saddr.a6 };
+        // CAST: Both are small numbers.
+        template.encap_family == bindings::AF_INET6 as u16
+            && template.mode != bindings::XFRM_MODE_TRANSPORT as u8
+            && source == [0; 4]
+    }
+
+    /// The policies of a bundle.
+    fn policies(dst: &Dst) -> impl Iterator<Item = *mut bindings::xfrm_policy> {
+        let xdst = Self::fields(dst);
+        // SAFETY: The bundle is live, and what is read here does not change.
+        let (policies, count) = unsafe { ((*xdst).pols, (*xdst).num_pols) };
+        // CAST: There are two policies at most.
+        policies.into_iter().take(count as usize)
+    }
+
+    /// The states of a bundle, in the order in which packets go through them.
+    fn states(dst: &Dst) -> impl Iterator<Item = &State> {
+        let next = |dst: &&Dst| {
+            dst.state()?;
+            // SAFETY: What has a state is a bundle, which holds a reference to the next one, or to a route.
+            unsafe { (*Self::fields(dst)).child.cast::<Dst>().as_ref() }
+        };
+        core::iter::successors(Some(dst), next).map_while(Dst::state)
     }
 
     fn fields(dst: &Dst) -> *mut bindings::xfrm_dst {
@@ -101,11 +145,12 @@ impl Bundle {
 
     /// Whether it refers to `net`.
     pub(crate) fn refers_to(&self, net: &Net) -> bool {
-        self.holds.iter().any(|hold| hold.is_of(net))
+        self.holds.0.is_of(net) || self.holds.1.as_ref().is_some_and(|hold| hold.is_of(net))
     }
 
-    /// Whether the look-up would find the same bundle again: its policies, states and routes are
-    /// what they were, and its MTU is up to date.
+    /// Whether the bundle can be used still: its first policy, states and routes are there and valid, and
+    /// its MTU is up to date. That is what the kernel asks of bundles that sockets keep. It does not say that
+    /// a look-up would find the same one: another policy, state or route may have come that it would prefer.
     pub(crate) fn is_valid(&self, _rcu: &rcu::Guard) -> bool {
         let dst = self.dst.as_raw();
         // As dst_check() does with what asks to be checked always, as bundles do.
@@ -115,29 +160,18 @@ impl Bundle {
             return false;
         };
         // SAFETY: The dst is live, and RCU is held. A bundle has no cookie of its own.
-        let valid = !unsafe { check(dst, 0) }.is_null();
-        let dying = self.state().map(State::dying);
-        valid && dying == Some(self.dying)
+        !unsafe { check(dst, 0) }.is_null()
     }
 
     /// Notes the time at which the policies were used, as the look-up does; key managers read it.
     pub(crate) fn stamp_policies(&self) {
-        let xdst = Self::fields(&self.dst);
-        // SAFETY: By the type invariant, and what is read here does not change.
-        let (policies, num_policies) = unsafe { ((*xdst).pols, (*xdst).num_pols) };
         // SAFETY: It only reads the clock.
         let now = unsafe { bindings::ktime_get_real_seconds() };
-        // CAST: There are two policies at most.
-        for policy in policies.iter().take(num_policies as usize) {
+        for policy in Self::policies(&self.dst) {
+            // CAST: The time is not negative.
             // SAFETY: The bundle holds references to its policies. Others write the same field.
-            unsafe {
-                (&raw mut (**policy).curlft.use_time).write_volatile(now as u64);
-            }
+            unsafe { (&raw mut (*policy).curlft.use_time).write_volatile(now as u64) };
         }
-    }
-
-    fn state(&self) -> Option<&State> {
-        self.dst.state()
     }
 
     /// The bundle as somewhere that packets can be sent to.

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What key managers do to states, for whoever wants to know.
+//! What happens to policies and states, for whoever wants to know: a key manager that manages nothing.
 //!
-//! Some of it cannot be seen in the states that were there before. A state that is added may be the
-//! better one for a flow: for one CPU, or with another mark.
-//!
-//! C source: [`net/xfrm/xfrm_state.c`](srctree/net/xfrm/xfrm_state.c), `km_state_notify()`
+//! C source: [`net/xfrm/xfrm_state.c`](srctree/net/xfrm/xfrm_state.c), `km_state_notify()`,
+//! `km_policy_notify()`, `km_migrate()`
 
-use crate::bindings;
+use crate::{
+    bindings,
+    net::{
+        namespace::Net,
+        notifier::Listener,
+        rcu::held, //
+    }, //
+};
 
 use core::{
     marker::PhantomData,
@@ -19,33 +24,32 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Somebody who wants to know of states.
-pub(crate) trait StateEvents: 'static {
-    /// A state was added, or changed, in some namespace. Look-ups that start now find it. Called in
-    /// process context, in an RCU read-side critical section.
-    fn added();
-}
-
-/// What happens to states is told; undone when dropped.
+/// What happens to policies and states is told; undone when dropped.
+///
+/// That is: they are added, updated, deleted, flushed, migrated, about to expire or expired. It is told when
+/// it can be found. Two things are not told: states that expire by their count of packets or bytes stop
+/// being valid at once, and what `XFRM_MSG_MIGRATE_STATE` adds; see [`Net::newest_state`].
 #[pin_data(PinnedDrop)]
-pub(crate) struct EventsRegistration<E: StateEvents> {
+pub(crate) struct EventsRegistration<L: Listener> {
     #[pin]
     manager: Opaque<bindings::xfrm_mgr>,
-    _events: PhantomData<E>,
+    _listener: PhantomData<L>,
 }
 
 // SAFETY: The kernel takes a lock for the list that the callbacks are in; nothing else changes.
-unsafe impl<E: StateEvents> Send for EventsRegistration<E> {}
+unsafe impl<L: Listener> Send for EventsRegistration<L> {}
 // SAFETY: As above.
-unsafe impl<E: StateEvents> Sync for EventsRegistration<E> {}
+unsafe impl<L: Listener> Sync for EventsRegistration<L> {}
 
-impl<E: StateEvents> EventsRegistration<E> {
-    /// Registers `E`.
+impl<L: Listener> EventsRegistration<L> {
+    /// Registers `L`.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             manager <- Opaque::ffi_init(|slot: *mut bindings::xfrm_mgr| {
                 let manager = bindings::xfrm_mgr {
                     notify: Some(Self::notify),
+                    notify_policy: Some(Self::notify_policy),
+                    migrate: Some(Self::migrate),
                     acquire: Some(Self::acquire),
                     compile_policy: Some(Self::compile_policy),
                     ..Default::default()
@@ -55,23 +59,83 @@ impl<E: StateEvents> EventsRegistration<E> {
                 // SAFETY: The callbacks are initialised, and pinned until they are removed.
                 unsafe { bindings::xfrm_register_km(slot) };
             }),
-            _events: PhantomData,
+            _listener: PhantomData,
         })
     }
 
     /// # Safety
     ///
-    /// The kernel calls this with an event.
+    /// `net` is live, and the caller in an RCU read-side critical section.
+    unsafe fn changed(net: *const bindings::net) {
+        // SAFETY: The contract of this function.
+        let (net, rcu) = unsafe { (Net::from_raw(net), held()) };
+        L::changed(net, &rcu);
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this, in an RCU read-side critical section, with an event of a state, or of all
+    /// states of a namespace.
     unsafe extern "C" fn notify(
-        _state: *mut bindings::xfrm_state,
+        state: *mut bindings::xfrm_state,
         event: *const bindings::km_event,
     ) -> c_int {
         // SAFETY: The contract of this function.
-        let event = unsafe { (*event).event };
-        if matches!(event, bindings::XFRM_MSG_NEWSA | bindings::XFRM_MSG_UPDSA) {
-            E::added();
+        let (event, of_all) = unsafe { ((*event).event, (*event).net) };
+        // Counters and replay windows decide no look-up, and are told with every few packets.
+        if event == bindings::XFRM_MSG_NEWAE {
+            return 0;
         }
+        let net = if state.is_null() {
+            of_all
+        } else {
+            // SAFETY: The state is live.
+            unsafe { Net::from_possible(&raw const (*state).xs_net) }.as_raw()
+        };
+        // SAFETY: The contract of this function.
+        unsafe { Self::changed(net) };
         0
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this, in an RCU read-side critical section, with an event of a policy, or of all
+    /// policies of a namespace.
+    unsafe extern "C" fn notify_policy(
+        policy: *mut bindings::xfrm_policy,
+        _direction: c_int,
+        event: *const bindings::km_event,
+    ) -> c_int {
+        let net = if policy.is_null() {
+            // SAFETY: The contract of this function.
+            unsafe { (*event).net }
+        } else {
+            // SAFETY: The policy is live.
+            unsafe { Net::from_possible(&raw const (*policy).xp_net) }.as_raw()
+        };
+        // SAFETY: The contract of this function.
+        unsafe { Self::changed(net) };
+        0
+    }
+
+    /// # Safety
+    ///
+    /// The kernel calls this, in an RCU read-side critical section, when a policy and its states have got
+    /// other addresses.
+    unsafe extern "C" fn migrate(
+        _selector: *const bindings::xfrm_selector,
+        _direction: u8,
+        _kind: u8,
+        _migrate: *const bindings::xfrm_migrate,
+        _count: c_int,
+        _address: *const bindings::xfrm_kmaddress,
+        net: *mut bindings::net,
+        _encap: *const bindings::xfrm_encap_tmpl,
+    ) -> c_int {
+        // SAFETY: The contract of this function.
+        unsafe { Self::changed(net) };
+        // What others answer is not to be changed.
+        EOPNOTSUPP.to_errno()
     }
 
     /// We negotiate nothing; other key managers may. The kernel requires this.
@@ -97,7 +161,7 @@ impl<E: StateEvents> EventsRegistration<E> {
 }
 
 #[pinned_drop]
-impl<E: StateEvents> PinnedDrop for EventsRegistration<E> {
+impl<L: Listener> PinnedDrop for EventsRegistration<L> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was registered; the call waits until nobody uses it.
         unsafe { bindings::xfrm_unregister_km(self.manager.get()) };

@@ -14,10 +14,7 @@ mod tunnel;
 
 pub(crate) use self::{
     bundle::Bundle,
-    events::{
-        EventsRegistration,
-        StateEvents, //
-    },
+    events::EventsRegistration,
     input::{
         Handler,
         IcmpError,

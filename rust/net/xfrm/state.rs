@@ -18,7 +18,11 @@ use crate::{
 
 use core::{
     ops::Deref,
-    ptr::NonNull, //
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    }, //
 };
 
 use kernel::types::Opaque;
@@ -53,6 +57,16 @@ impl Drop for Found {
     }
 }
 
+impl Net {
+    /// What tells the state that was added last from others that are live at the same time; 0 if there is
+    /// none. It changes when one is added, by whomever.
+    pub(crate) fn newest_state(&self) -> u64 {
+        // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
+        let first = unsafe { AtomicPtr::from_ptr(&raw mut (*self.as_raw()).xfrm.state_all.next) };
+        first.load(Ordering::Acquire).addr() as u64
+    }
+}
+
 impl State {
     /// # Safety
     ///
@@ -72,10 +86,10 @@ impl State {
         unsafe { (*self.as_raw()).if_id }
     }
 
-    /// Whether the state is about to expire, as a number: 0 or 1.
-    pub(super) fn dying(&self) -> u8 {
-        // SAFETY: The state is live; the field changes while it is read.
-        unsafe { (&raw const (*self.as_raw()).km.dying).read_volatile() }
+    /// Whether it is for flows with some labels of a security module only.
+    pub(super) fn has_label(&self) -> bool {
+        // SAFETY: The state is live, and the field does not change.
+        unsafe { !(*self.as_raw()).security.is_null() }
     }
 
     /// The namespace that the state is in.

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether the routes and routing rules of a namespace have changed.
+//!
+//! The kernel counts changes, and so does not call anybody: what is looked up often compares a number.
+//! That a route itself is still valid, as `dst_check()` says, does not mean that a look-up would find it.
+//!
+//! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
+//! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h),
+//! [`include/net/fib_rules.h`](srctree/include/net/fib_rules.h)
+
+use super::namespace::Net;
+
+use core::sync::atomic::{
+    AtomicI32,
+    AtomicU32,
+    Ordering, //
+};
+
+impl Net {
+    /// The number of changes of IPv4 routes, rules, addresses and nexthops, as far as they matter to anybody
+    /// (`rt_cache_flush()`). It is counted after the change can be found.
+    pub(crate) fn inet_changes(&self) -> u32 {
+        // SAFETY: The namespace is live, and the field accessed atomically.
+        let count = unsafe { AtomicI32::from_ptr(&raw mut (*self.as_raw()).ipv4.rt_genid.counter) };
+        // CAST: The number is a pattern of bits.
+        count.load(Ordering::Acquire) as u32
+    }
+
+    /// The number of changes of IPv6 routes, rules and nexthops. What is added is counted before it can be
+    /// found, and a grace period that begins in between ends after it: routes are added with softirqs
+    /// disabled, rules by a task that does not sleep there.
+    pub(crate) fn inet6_changes(&self) -> u32 {
+        self.inet6_route_changes()
+            .wrapping_add(self.inet6_rule_changes())
+    }
+
+    #[cfg(CONFIG_IPV6)]
+    fn inet6_route_changes(&self) -> u32 {
+        // SAFETY: The namespace is live, and the field accessed atomically.
+        let added =
+            unsafe { AtomicI32::from_ptr(&raw mut (*self.as_raw()).ipv6.fib6_sernum.counter) };
+        // SAFETY: The namespace is live. The statistics are there as long as it has IPv6.
+        let stats = unsafe { (*self.as_raw()).ipv6.rt6_stats };
+        if stats.is_null() {
+            return 0;
+        }
+        // SAFETY: As above. Writers hold locks, and write the whole field.
+        let removed = unsafe { AtomicU32::from_ptr(&raw mut (*stats).fib_discarded_routes) };
+        // CAST: The number is a pattern of bits.
+        let added = added.load(Ordering::Acquire) as u32;
+        added.wrapping_add(removed.load(Ordering::Acquire))
+    }
+
+    #[cfg(not(CONFIG_IPV6))]
+    fn inet6_route_changes(&self) -> u32 {
+        0
+    }
+
+    #[cfg(CONFIG_IPV6_MULTIPLE_TABLES)]
+    fn inet6_rule_changes(&self) -> u32 {
+        // SAFETY: The namespace is live. The rules are there as long as it has IPv6.
+        let rules = unsafe { (*self.as_raw()).ipv6.fib6_rules_ops };
+        if rules.is_null() {
+            return 0;
+        }
+        // SAFETY: As above. Writers hold locks, and write the whole field.
+        unsafe { AtomicU32::from_ptr(&raw mut (*rules).fib_rules_seq) }.load(Ordering::Acquire)
+    }
+
+    #[cfg(not(CONFIG_IPV6_MULTIPLE_TABLES))]
+    fn inet6_rule_changes(&self) -> u32 {
+        0
+    }
+}

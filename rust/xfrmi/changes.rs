@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the look-up of a bundle depends on, and who tells when it changes.
+//!
+//! A bundle that was found may be used again only as long as a look-up would find the same one. So for each
+//! namespace whatever may change that is counted: by ourselves where the kernel tells of it ([`Watch`]), by
+//! the kernel where it does not. What neither counts is not remembered, or is checked at each use, or is
+//! named in `docs/remembered.md`.
+
+use super::link::Interface;
+
+use crate::net::{
+    namespace::Net,
+    notifier::Listener,
+    rcu::GracePeriod,
+    rtnl::Link, //
+};
+
+use core::sync::atomic::{
+    AtomicU32,
+    Ordering, //
+};
+
+use kernel::sync::rcu;
+
+/// Is told of changes, and counts them.
+pub(crate) struct Watch;
+
+impl Listener for Watch {
+    fn changed(net: &Net, rcu: &rcu::Guard) {
+        if let Some(namespace) = Interface::KIND.get().per_net(net, rcu) {
+            namespace.changes.told.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// What has changed in a namespace. (Atomics of the kernel crate would be calls of C.)
+pub(crate) struct Changes {
+    /// How often something was told: policies, states, devices, neighbours.
+    told: AtomicU32,
+    /// [`Net::inet6_changes`] when somebody last looked whether they are settled.
+    inet6: AtomicU32,
+    /// Has to pass after that.
+    settling: GracePeriod,
+}
+
+impl Changes {
+    pub(super) fn new() -> Self {
+        Self {
+            told: AtomicU32::new(0),
+            inet6: AtomicU32::new(0),
+            settling: GracePeriod::new(),
+        }
+    }
+
+    #[inline]
+    fn generation(&self, net: &Net) -> Generation {
+        // None of them ever goes back, so the sum does not, either.
+        let count = self
+            .told
+            .load(Ordering::Acquire)
+            .wrapping_add(net.inet_changes())
+            .wrapping_add(net.inet6_changes());
+        // CAST: The lower bits are enough to tell one state from the next; those of the alignment are not.
+        let newest = (net.newest_state() >> 6) as u32;
+        Generation(u64::from(count) << 32 | u64::from(newest))
+    }
+
+    /// Whether what is counted can be found by now.
+    fn is_settled(&self, net: &Net) -> bool {
+        let inet6 = net.inet6_changes();
+        if self.inet6.load(Ordering::Acquire) == inet6 {
+            return self.settling.has_passed();
+        }
+        self.settling.ask();
+        self.inet6.store(inet6, Ordering::Release);
+        false
+    }
+}
+
+/// Stands for all that look-ups in a namespace depend on: while it is the same, so are they.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Generation(u64);
+
+impl Generation {
+    /// That of `net` at present; `None` once the namespace is being removed.
+    #[inline]
+    pub(super) fn now(net: &Net, rcu: &rcu::Guard) -> Option<Self> {
+        let namespace = Interface::KIND.get().per_net(net, rcu)?;
+        Some(namespace.changes.generation(net))
+    }
+
+    /// The same for a look-up in `net` that follows, whose result is to be remembered; `None` while a
+    /// change is under way that a look-up may or may not find yet.
+    pub(super) fn before_look_up(net: &Net, rcu: &rcu::Guard) -> Option<Self> {
+        let changes = &Interface::KIND.get().per_net(net, rcu)?.get_ref().changes;
+        let generation = changes.generation(net);
+        changes.is_settled(net).then_some(generation)
+    }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver keeps for each network namespace.
+
+use super::{
+    changes::Changes,
+    table::Interfaces, //
+};
+
+use kernel::prelude::*;
+
+/// What belongs to the devices whose link namespace this is.
+#[pin_data]
+pub(crate) struct Namespace {
+    #[pin]
+    pub(super) interfaces: Interfaces,
+    pub(super) changes: Changes,
+}
+
+impl Namespace {
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            interfaces <- Interfaces::new(),
+            changes: Changes::new(),
+        })
+    }
+}
