@@ -31,8 +31,13 @@ struct dst_entry *net_helper_ip6_route_output(struct net *net, struct flowi *fl)
 /* icmp.c */
 void net_helper_icmp_frag_needed(struct sk_buff *skb, u32 mtu);
 void net_helper_icmpv6_packet_too_big(struct sk_buff *skb, u32 mtu);
-void net_helper_ip6_update_pmtu(struct sk_buff *skb, struct net *net, __be32 mtu, int oif);
-void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net);
+u32 net_helper_ip4_reply_mark(struct net *net, u32 mark);
+u32 net_helper_ip6_reply_mark(struct net *net, u32 mark);
+void net_helper_ipv4_update_pmtu(struct sk_buff *skb, struct net *net, u32 mtu, int oif,
+				 u8 protocol);
+void net_helper_dst_update_pmtu(struct dst_entry *dst, struct sk_buff *skb, u32 mark, u32 mtu);
+void net_helper_dst_redirect(struct dst_entry *dst, struct sk_buff *skb, u32 mark);
+void net_helper_ip6_redirect(struct sk_buff *skb, struct net *net, u32 mark);
 
 /* ../kfuncs.c */
 int net_helper_register_xfrm_kfuncs(void);

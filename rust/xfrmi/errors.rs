@@ -2,7 +2,10 @@
 
 //! ICMP errors about packets that went out: a smaller MTU on the path, or a better router.
 
-use super::table;
+use super::{
+    link::Mode,
+    table, //
+};
 
 use crate::net::{
     rtnl::Link,
@@ -13,17 +16,29 @@ use kernel::sync::rcu;
 
 /// Does what an error asks for to the route that the IPsec packet took, if its state belongs to a
 /// device of ours. Returns whether it does.
-pub(super) fn handle(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
+pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
     let state = error.state();
     let Some(dev) = table::owner(state.net(), state.if_id(), rcu) else {
         return false;
     };
-    // The route was looked up through the link, if there is one, so that is where to look again.
-    // Otherwise the error came back through the VRF, if any, that the packet left by.
-    let oif = match dev.data().link() {
-        0 => error.device(rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu)),
-        link => link,
-    };
-    error.apply(oif);
+    match dev.data().mode() {
+        Mode::Static { .. } => error.apply(dev.data().link(), rcu),
+        Mode::External => apply_by_any_link(&mut error, rcu),
+    }
     true
+}
+
+/// Which link a packet of the external device had is not known any more. The error came back through the
+/// VRF, if any, that the packet left by; routes of that VRF have sent it there, or routes of none.
+fn apply_by_any_link(error: &mut IcmpError<'_>, rcu: &rcu::Guard) {
+    let vrf = error.device(rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
+    error.apply(vrf, rcu);
+    let leads_there = |error: &IcmpError<'_>| {
+        error
+            .route(0)
+            .is_ok_and(|route| route.device(rcu).l3mdev_ifindex(rcu) == vrf)
+    };
+    if vrf != 0 && leads_there(error) {
+        error.apply(0, rcu);
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
     bindings,
     net::{
         device::NetDevice,
+        dst::Dst,
         icmp::{
             self,
             Request, //
@@ -34,7 +35,10 @@ use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::rcu,
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
     types::Opaque, //
 };
 
@@ -83,18 +87,31 @@ impl IcmpError<'_> {
         self.skb.device(rcu)
     }
 
-    /// Does what the error asks for, to the route that the packet took: the one through the device with
-    /// the index `oif` (0 for any), in the namespace of the state.
-    pub(crate) fn apply(self, oif: c_int) {
-        let Self {
-            skb,
-            request,
-            family,
-            protocol,
-            state,
-        } = self;
+    /// The route that the packet took, if it was to leave through the device with the index `oif` in the
+    /// namespace of the state (0 for none). That device stands for its VRF, and for no more.
+    pub(crate) fn route(&self, oif: c_int) -> Result<ARef<Dst>> {
+        icmp::route(self.skb, self.family, &self.state, oif)
+    }
+
+    /// Does what the error asks for, to [that route](Self::route).
+    pub(crate) fn apply(&mut self, oif: c_int, rcu: &rcu::Guard) {
+        let vrf = self
+            .state
+            .net()
+            .device(oif, rcu)
+            .map_or(0, |dev| dev.l3mdev_ifindex(rcu));
         // SAFETY: The type invariant.
-        unsafe { icmp::apply(request, skb, family, protocol, state.net(), oif) };
+        unsafe {
+            icmp::apply(
+                self.request,
+                self.skb,
+                self.family,
+                self.protocol,
+                &self.state,
+                vrf,
+                rcu,
+            );
+        }
     }
 }
 

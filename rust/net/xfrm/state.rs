@@ -10,6 +10,8 @@ use super::{
 use crate::{
     bindings,
     net::{
+        dst::Dst,
+        from_err_ptr,
         namespace::Net,
         skb::Skb,
         Family, //
@@ -25,7 +27,11 @@ use core::{
     }, //
 };
 
-use kernel::types::Opaque;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef,
+    types::Opaque, //
+};
 
 /// A state.
 ///
@@ -90,6 +96,52 @@ impl State {
     pub(super) fn has_label(&self) -> bool {
         // SAFETY: The state is live, and the field does not change.
         unsafe { !(*self.as_raw()).security.is_null() }
+    }
+
+    /// The mark that the route of a packet with `mark`, once it went through the state, is looked up by:
+    /// what the state sets (`XFRMA_SET_MARK`), which may leave some bits as they are; 0 if it sets none.
+    pub(in crate::net) fn route_mark(&self, mark: u32) -> u32 {
+        // SAFETY: The state is live; an update of it changes the fields while they are read.
+        let (value, mask) = unsafe {
+            let smark = &raw const (*self.as_raw()).props.smark;
+            (
+                (&raw const (*smark).v).read_volatile(),
+                (&raw const (*smark).m).read_volatile(),
+            )
+        };
+        if value == 0 && mask == 0 {
+            return 0;
+        }
+        value & mask | mark & !mask
+    }
+
+    /// The route that packets take once they went through the state, looked up as for a bundle
+    /// (`xfrm_bundle_create()`): `oif` is the index of the device that they are to leave through, of
+    /// which no more counts than the VRF it is or belongs to; 0 for none. `tos` is theirs, as `mark` is.
+    ///
+    /// Packets in UDP or TCP are routed by their ports, too. Those are left out here, because errors about
+    /// such packets are for UDP and TCP.
+    pub(in crate::net) fn route(&self, oif: c_int, tos: u8, mark: u32) -> Result<ARef<Dst>> {
+        let state = self.as_raw();
+        // SAFETY: The state is live, and neither its addresses nor its family or protocol change.
+        let (family, params) = unsafe {
+            let params = bindings::xfrm_dst_lookup_params {
+                net: self.net().as_raw(),
+                // CAST: The mask has 8 bits.
+                dscp: tos & bindings::INET_DSCP_MASK as u8,
+                oif,
+                saddr: &raw mut (*state).props.saddr,
+                daddr: &raw mut (*state).id.daddr,
+                mark,
+                ipproto: (*state).id.proto,
+                ..Default::default()
+            };
+            ((*state).props.family, params)
+        };
+        // SAFETY: The namespace and the state, in which the addresses are, are live.
+        let route = unsafe { bindings::__xfrm_dst_lookup(family.into(), &raw const params) };
+        // SAFETY: The look-up returned a reference for us.
+        Ok(unsafe { Dst::from_owned(from_err_ptr(route)?) })
     }
 
     /// The namespace that the state is in.
