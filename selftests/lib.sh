@@ -376,10 +376,11 @@ device_address()
 #	what="state policy"
 #	carries=	"one" if states of tunnels carry the outer family only
 #	encap=		what ESP is encapsulated in, in the words of ip
+#	mark=		the output-mark of states for what is sent, in the words of ip
 tunnel()
 {
 	local id=0 id_a='' id_b='' n=1 outer=4 inner='4 6' chain=esp:tunnel a='' b=''
-	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b='' carries='' encap=''
+	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b='' carries='' encap='' mark=''
 	[ $# -eq 0 ] || local "$@"
 
 	if [ "$outer" = 4 ]; then
@@ -416,7 +417,7 @@ tunnel_half()
 		esac
 		if [[ $what = *state* && $way = *out* ]]; then
 			echo "xfrm state add src $self dst $peer proto $proto spi $spi_out reqid $reqid" \
-				"mode $mode $flags $algorithm $if_id"
+				"mode $mode $flags $algorithm ${mark:+output-mark $mark} $if_id"
 		fi
 		if [[ $what = *state* && $way = *in* ]]; then
 			echo "xfrm state add src $peer dst $self proto $proto spi $spi_in reqid $reqid" \
