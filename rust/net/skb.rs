@@ -394,13 +394,33 @@ impl Skb {
         }
     }
 
+    /// The last of the IPsec states that the packet came through, if it did, and the one before.
+    fn last_states(&self) -> Option<(Option<&State>, &State)> {
+        let path = self.sec_path()?;
+        // SAFETY: The path holds references to its states.
+        let state = |raw| unsafe { State::from_raw(raw) };
+        match *path.xvec.get(..usize::from(path.len))? {
+            [.., before, last] => Some((Some(state(before)), state(last))),
+            [last] => Some((None, state(last))),
+            [] => None,
+        }
+    }
+
     /// The last of the IPsec states that the packet came through, if it did.
     pub(crate) fn last_state(&self) -> Option<&State> {
-        let path = self.sec_path()?;
-        let last = usize::from(path.len).checked_sub(1)?;
-        let state = *path.xvec.get(last)?;
-        // SAFETY: The path holds references to its states.
-        Some(unsafe { State::from_raw(state) })
+        Some(self.last_states()?.1)
+    }
+
+    /// Of the IPsec states that the packet came through, if it did, the one that says which
+    /// connection it belongs to: the last.
+    ///
+    /// But what IPComp did not compress comes through a state that all connections between two
+    /// addresses share. If another protected it on its way, that one is the connection's own.
+    pub(crate) fn connection(&self) -> Option<&State> {
+        match self.last_states()? {
+            (Some(before), last) if last.is_shared() && !before.is_tunnel() => Some(before),
+            (_, last) => Some(last),
+        }
     }
 
     /// Whether the packet came through IPsec, in software or in a device.

@@ -49,11 +49,13 @@ struct Arrival<'g> {
 impl<'g> Arrival<'g> {
     #[inline]
     fn of(skb: &Skb, rcu: &'g rcu::Guard) -> Option<Self> {
-        let state = skb.last_state()?;
+        let connection = skb.connection()?;
+        // Read once: it may change.
+        let if_id = connection.if_id();
         Some(Self {
-            dev: table::owner(state.net(), state.if_id(), rcu)?,
-            if_id: state.if_id(),
-            tunnel: state.is_tunnel(),
+            dev: table::owner(connection.net(), if_id, rcu)?,
+            if_id,
+            tunnel: skb.last_state()?.is_tunnel(),
         })
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Decoder;
 impl SessionDecoder for Decoder {
     #[inline]
     fn decode<'g>(skb: &Skb, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
-        let state = skb.last_state()?;
+        let state = skb.connection()?;
         let dev = match skb.vrf_member_ifindex(family) {
             0 => skb.device(rcu)?,
             // The device is in a VRF, which has taken its place.

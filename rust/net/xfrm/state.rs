@@ -88,8 +88,15 @@ impl State {
 
     /// The interface that the state belongs to, in host byte order; 0 for none.
     pub(crate) fn if_id(&self) -> u32 {
-        // SAFETY: The state is live, and the field does not change.
-        unsafe { (*self.as_raw()).if_id }
+        // SAFETY: The state is live. An update of the state changes the field while it is read.
+        unsafe { (&raw const (*self.as_raw()).if_id).read_volatile() }
+    }
+
+    /// Whether the kernel has made the state, for what IPComp does not compress. All connections
+    /// between two addresses share it, and it has the `if_id` of the first of them.
+    pub(in crate::net) fn is_shared(&self) -> bool {
+        // SAFETY: The state is live. The field counts users, while it is read.
+        unsafe { (&raw const (*self.as_raw()).tunnel_users.counter).read_volatile() != 0 }
     }
 
     /// Whether it is for flows with some labels of a security module only.
