@@ -112,6 +112,9 @@ void net_helper_tunnel_rcv(struct net_device *dev, const struct net *net, struct
 /* xfrm.c */
 void net_helper_xfrm_state_put(struct xfrm_state *x);
 bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family);
+bool net_helper_xfrm_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short family);
+struct xfrm_state *net_helper_xfrm_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
+					      unsigned short family);
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb);
 int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);
 int net_helper_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);

@@ -14,6 +14,45 @@ bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family)
 	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
 }
 
+/*
+ * As above, but a refusal is not counted: what it adds to the counters of this CPU is taken off
+ * again. Packets come in with softirqs disabled, so nobody else counts there meanwhile.
+ */
+bool net_helper_xfrm_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short family)
+{
+#ifdef CONFIG_XFRM_STATISTICS
+	struct linux_xfrm_mib *mib = this_cpu_ptr(net->mib.xfrm_statistics);
+	struct linux_xfrm_mib before = *mib;
+	bool allowed = xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+
+	if (!allowed)
+		*mib = before;
+	return allowed;
+#else
+	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+#endif
+}
+
+/*
+ * The state that a packet enters next, with a reference. Its transport header is that of nexthdr,
+ * which has the SPI if that is not given.
+ */
+struct xfrm_state *net_helper_xfrm_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
+					      unsigned short family)
+{
+	const xfrm_address_t *daddr;
+	__be32 seq;
+
+	if (!spi && xfrm_parse_spi(skb, nexthdr, &spi, &seq))
+		return NULL;
+
+	if (family == AF_INET)
+		daddr = (const xfrm_address_t *)&ip_hdr(skb)->daddr;
+	else
+		daddr = (const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
+	return xfrm_state_lookup(dev_net(skb->dev), skb->mark, daddr, spi, nexthdr, family);
+}
+
 /* The mode of a state whose selector has no family follows the inner packet. */
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb)
 {

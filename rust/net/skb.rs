@@ -423,10 +423,11 @@ impl Skb {
         }
     }
 
-    /// Whether the packet came through IPsec, in software or in a device.
-    pub(crate) fn came_through_ipsec(&self) -> bool {
+    /// Whether the packet came through IPsec, in software or in a device, and a policy check has
+    /// yet to see all of it.
+    pub(crate) fn is_unverified(&self) -> bool {
         self.sec_path()
-            .is_some_and(|path| path.len != 0 || path.olen != 0)
+            .is_some_and(|path| path.len > path.verified_cnt || path.olen != 0)
     }
 
     /// The index of the device in a VRF through which the packet came into that; 0 if it did not.

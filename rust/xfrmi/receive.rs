@@ -23,7 +23,8 @@ use crate::net::{
         self,
         Handler,
         IcmpError,
-        Received, //
+        Received,
+        State, //
     },
     Family, //
 };
@@ -69,8 +70,17 @@ impl<'g> Arrival<'g> {
 }
 
 impl Handler for Input {
-    fn may_enter(skb: &mut Skb, family: Family) -> bool {
-        !skb.came_through_ipsec() || xfrm::check_in(skb, family)
+    fn may_enter(skb: &mut Skb, next: &State, family: Family, rcu: &rcu::Guard) -> bool {
+        if !is_ours(skb, next, rcu) {
+            return true;
+        }
+        // If the policies allow what the packet came through so far, the check notes that.
+        if may_be_a_bundle(skb, next) {
+            // If not, it is no error yet.
+            xfrm::try_check_in(next.net(), skb, family);
+            return true;
+        }
+        xfrm::check_in(skb, family)
     }
 
     #[inline]
@@ -96,6 +106,25 @@ impl Handler for Input {
     fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
         errors::handle(error, rcu)
     }
+}
+
+/// Whether a device is concerned when a packet goes through the state `next`, too. The kernel alone does
+/// not ask policies in between, and so it stays where none is.
+fn is_ours(skb: &Skb, next: &State, rcu: &rcu::Guard) -> bool {
+    let has_device = |state: &State| table::owner(state.net(), state.if_id(), rcu).is_some();
+    skb.connection().is_some_and(has_device) || has_device(next)
+}
+
+/// Whether one policy may ask for what the packet came through as well as for the state `next` (RFC 4301,
+/// 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy does not name.
+fn may_be_a_bundle(skb: &Skb, next: &State) -> bool {
+    let (Some(connection), Some(last)) = (skb.connection(), skb.last_state()) else {
+        return false;
+    };
+    // Transport mode that it has no use for is overlooked by the last check. And policies with an `if_id`
+    // want all states to have the same.
+    let next = next.if_id();
+    last.is_tunnel() && (next == connection.if_id() || next == 0)
 }
 
 /// Makes the packet one that came in by the device of its connection.

@@ -117,9 +117,9 @@ impl IcmpError<'_> {
 
 /// Somebody who takes IPsec packets.
 pub(crate) trait Handler: 'static {
-    /// Whether a packet, which has come through IPsec before, may go through another state: what
-    /// it came through has to satisfy the policies of the interface that it came in by.
-    fn may_enter(skb: &mut Skb, family: Family) -> bool;
+    /// Whether a packet may go through the state `next`. It has come through IPsec before, and no policy
+    /// check has seen all of that yet; the last one will, if nothing is decided here.
+    fn may_enter(skb: &mut Skb, next: &State, family: Family, rcu: &rcu::Guard) -> bool;
 
     /// The last state is done with the packet.
     fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received;
@@ -129,6 +129,23 @@ pub(crate) trait Handler: 'static {
 
     /// An error came in about a packet that was sent. Returns whether it is ours.
     fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool;
+}
+
+/// Whether a packet may go through the state that is next.
+///
+/// # Safety
+///
+/// The kernel is about to bring the packet, which has a network header of `family`, to a protocol.
+#[cold]
+unsafe fn may_enter<H: Handler>(skb: &mut Skb, nexthdr: c_int, spi: u32, family: Family) -> bool {
+    // SAFETY: Handlers of protocols are looked for, and called, in a critical section.
+    let rcu = unsafe { held() };
+    // SAFETY: The contract of this function.
+    match unsafe { State::next(skb, nexthdr, spi, family) } {
+        Some(next) => H::may_enter(skb, &next, family, &rcu),
+        // The kernel drops it, and counts that there is no state.
+        None => true,
+    }
 }
 
 /// Lets a packet in, unless it has come through states that do not satisfy the policies.
@@ -145,7 +162,8 @@ unsafe fn enter<H: Handler>(
 ) -> c_int {
     // SAFETY: The contract of this function.
     let mut skb = unsafe { SkBuff::from_raw(skb) };
-    if !H::may_enter(&mut skb, family) {
+    // SAFETY: The contract of this function.
+    if skb.is_unverified() && !unsafe { may_enter::<H>(&mut skb, nexthdr, spi, family) } {
         skb.free(DropReason::XFRM_POLICY);
         return 0;
     }

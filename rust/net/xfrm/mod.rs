@@ -23,7 +23,8 @@ pub(crate) use self::{
     },
     policy::{
         bundle,
-        check_in, //
+        check_in,
+        try_check_in, //
     },
     session::{
         Session,

@@ -46,3 +46,12 @@ pub(crate) fn check_in(skb: &mut Skb, family: Family) -> bool {
     // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
     unsafe { bindings::net_helper_xfrm_policy_check_in(skb.as_raw(), family.as_raw()) }
 }
+
+/// As [`check_in`], but a refusal is not counted.
+///
+/// `net` is the namespace whose policies are asked.
+pub(crate) fn try_check_in(net: &Net, skb: &mut Skb, family: Family) -> bool {
+    // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network header of
+    // that family. Packets come in with softirqs disabled.
+    unsafe { bindings::net_helper_xfrm_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }
+}

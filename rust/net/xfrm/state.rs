@@ -172,6 +172,26 @@ impl State {
         Family::from_raw(unsafe { (*mode).family }.into())
     }
 
+    /// The state that a packet is about to enter, whose transport header is that of the protocol
+    /// `nexthdr`. A `spi` of 0 is in that header.
+    ///
+    /// # Safety
+    ///
+    /// The packet has a network header of `family`.
+    pub(super) unsafe fn next(
+        skb: &mut Skb,
+        nexthdr: c_int,
+        spi: u32,
+        family: Family,
+    ) -> Option<Found> {
+        // SAFETY: The contract of this function; the packet is borrowed exclusively.
+        let state = unsafe {
+            bindings::net_helper_xfrm_next_state(skb.as_raw(), nexthdr, spi, family.as_raw())
+        };
+        // INVARIANT: The look-up returned a reference for us.
+        NonNull::new(state).map(|state| Found(state.cast()))
+    }
+
     /// The state that a packet, which begins `skb` and is quoted there in an error, belongs to.
     pub(super) fn find(
         net: &Net,
