@@ -115,6 +115,7 @@ bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family)
 bool net_helper_xfrm_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short family);
 struct xfrm_state *net_helper_xfrm_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
 					      unsigned short family);
+bool net_helper_gro_takes_esp(void);
 const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb);
 int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);
 int net_helper_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
+#include <net/protocol.h>
 #include <net/xfrm.h>
 
 #include "helpers.h"
@@ -51,6 +52,13 @@ struct xfrm_state *net_helper_xfrm_next_state(struct sk_buff *skb, int nexthdr, 
 	else
 		daddr = (const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
 	return xfrm_state_lookup(dev_net(skb->dev), skb->mark, daddr, spi, nexthdr, family);
+}
+
+/* Whether GRO takes ESP: esp4_offload or esp6_offload is there. */
+bool net_helper_gro_takes_esp(void)
+{
+	return rcu_access_pointer(inet_offloads[IPPROTO_ESP]) ||
+	       rcu_access_pointer(inet6_offloads[IPPROTO_ESP]);
 }
 
 /* The mode of a state whose selector has no family follows the inner packet. */

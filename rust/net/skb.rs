@@ -268,6 +268,19 @@ impl Skb {
         self.bytes_from_head(usize::try_from(data).ok()?.checked_add(offset)?)
     }
 
+    /// `N` bytes, from `offset` bytes into the packet, wherever they are.
+    pub(super) fn bytes_anywhere<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let offset = c_int::try_from(offset).ok()?;
+        // CAST: Callers want a few bytes.
+        let len = N as c_int;
+        // SAFETY: The packet is valid, and the array takes so many bytes.
+        let err = unsafe {
+            bindings::skb_copy_bits(self.as_raw(), offset, bytes.as_mut_ptr().cast(), len)
+        };
+        (err == 0).then_some(bytes)
+    }
+
     /// `N` bytes from the network header on, if so many are in the linear part.
     pub(crate) fn network_header<const N: usize>(&self) -> Option<[u8; N]> {
         self.bytes_from_head(self.network_offset())
@@ -360,6 +373,12 @@ impl Skb {
         unsafe { bindings::net_helper_skb_dst_drop(self.as_raw()) };
         // SAFETY: As above, nothing is attached now, and the reference goes to the packet.
         unsafe { bindings::net_helper_skb_dst_set(self.as_raw(), dst) };
+    }
+
+    /// Takes off whatever is attached.
+    pub(crate) fn detach(&mut self) {
+        // SAFETY: The packet is valid and borrowed exclusively.
+        unsafe { bindings::net_helper_skb_dst_drop(self.as_raw()) };
     }
 
     /// Tells whoever attached a route that it leads nowhere.

@@ -85,13 +85,14 @@ impl Handler for Input {
 
     #[inline]
     fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
-        let Some(arrival) = Arrival::of(skb, rcu) else {
-            return Received::NotOurs;
+        let result = match Arrival::of(skb, rcu) {
+            Some(arrival) => deliver(skb, &arrival, rcu).map(|()| Received::Taken),
+            None if skb.last_state().is_some_and(State::is_tunnel) => {
+                check_before_gro(skb, rcu).map(|()| Received::NotOurs)
+            }
+            None => Ok(Received::NotOurs),
         };
-        match deliver(skb, &arrival, rcu) {
-            Ok(()) => Received::Taken,
-            Err(err) => Received::Drop(err),
-        }
+        result.unwrap_or_else(Received::Drop)
     }
 
     fn dropped(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
@@ -127,6 +128,24 @@ fn may_be_a_bundle(skb: &Skb, next: &State) -> bool {
     last.is_tunnel() && (next == connection.if_id() || next == 0)
 }
 
+/// Asks now what is otherwise asked when the packet, which has just come out of a tunnel, enters its next
+/// state: it may get there by GRO, after which nobody knows where it came from.
+fn check_before_gro(skb: &mut Skb, rcu: &rcu::Guard) -> Result {
+    match xfrm::next_by_gro(skb, rcu) {
+        Some((next, family)) if is_ours(skb, &next, rcu) => {
+            // What is attached belongs to the packet outside.
+            skb.clear_ip_control_block(family);
+            skb.detach();
+            if xfrm::check_in(skb, family) {
+                Ok(())
+            } else {
+                Err(EPERM)
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the packet one that came in by the device of its connection.
 #[inline]
 fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
@@ -145,6 +164,8 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
         if !xfrm::check_in(skb, family) {
             return Err(EPERM);
         }
+    } else if arrival.tunnel {
+        check_before_gro(skb, rcu)?;
     }
     // In transport mode there is no packet inside that could be routed by its connection, and the
     // stack takes what is attached for a route.

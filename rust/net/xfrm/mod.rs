@@ -6,6 +6,7 @@
 
 mod bundle;
 mod events;
+mod gro;
 mod input;
 mod policy;
 mod session;
@@ -15,6 +16,7 @@ mod tunnel;
 pub(crate) use self::{
     bundle::Bundle,
     events::EventsRegistration,
+    gro::next_by_gro,
     input::{
         Handler,
         IcmpError,

@@ -45,7 +45,7 @@ pub(crate) struct State(Opaque<bindings::xfrm_state>);
 /// # Invariants
 ///
 /// The pointer is to a state of which this value holds a reference.
-pub(super) struct Found(NonNull<State>);
+pub(crate) struct Found(NonNull<State>);
 
 impl Deref for Found {
     type Target = State;

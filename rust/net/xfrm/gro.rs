@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What becomes of a packet out of a tunnel, which GRO sees before the IP stack does.
+//!
+//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. But of a packet that has come
+//! through a state before, they forget that: the next state gets it as if it came from outside.
+
+use super::{
+    state::Found,
+    Protocol,
+    Spi,
+    State, //
+};
+
+use crate::{
+    bindings,
+    net::{
+        skb::Skb,
+        Family, //
+    }, //
+};
+
+use core::mem::{
+    offset_of,
+    size_of, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+
+/// Length of a UDP header.
+const UDP: usize = 8;
+
+/// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of the
+/// packet.
+#[inline]
+pub(crate) fn next_by_gro(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+    // SAFETY: Nothing is asked of the caller.
+    if unsafe { bindings::net_helper_gro_takes_esp() } {
+        next(skb, rcu)
+    } else {
+        None
+    }
+}
+
+#[cold]
+fn next(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+    let family = skb.family()?;
+    let spi = skb.bytes_anywhere(esp_offset(skb, family)?)?;
+    // Otherwise it is a message of IKE, by the port that ESP uses as well.
+    if spi == [0; 4] {
+        return None;
+    }
+    let net = skb.device(rcu)?.net(rcu);
+    let state = State::find(net, skb, family, Protocol::Esp, Spi::from_packet(spi))?;
+    Some((state, family))
+}
+
+/// Where in the packet ESP begins, if it has it: behind the IP header or in UDP. GRO takes no fragments.
+fn esp_offset(skb: &Skb, family: Family) -> Option<usize> {
+    let (protocol, offset) = match family {
+        Family::Inet => {
+            let [version_ihl] = skb.bytes(0)?;
+            let [protocol] = skb.bytes(offset_of!(bindings::iphdr, protocol))?;
+            let fragment = skb.bytes(offset_of!(bindings::iphdr, frag_off))?;
+            if u32::from(u16::from_be_bytes(fragment)) & !bindings::IP_DF != 0 {
+                return None;
+            }
+            (protocol, usize::from(version_ihl & 0xf) * 4)
+        }
+        Family::Inet6 => {
+            let [mut protocol] = skb.bytes(offset_of!(bindings::ipv6hdr, nexthdr))?;
+            let mut fragment = 0;
+            // CAST: The header has 40 bytes.
+            let start = size_of::<bindings::ipv6hdr>() as c_int;
+            // SAFETY: The packet is valid, and the places for the results are.
+            let offset = unsafe {
+                bindings::ipv6_skip_exthdr(skb.as_raw(), start, &mut protocol, &mut fragment)
+            };
+            if fragment != 0 {
+                return None;
+            }
+            (protocol, usize::try_from(offset).ok()?)
+        }
+    };
+    match protocol.into() {
+        bindings::IPPROTO_ESP => Some(offset),
+        bindings::IPPROTO_UDP => Some(offset + UDP),
+        _ => None,
+    }
+}
