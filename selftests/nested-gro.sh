@@ -15,6 +15,8 @@ load_esp_gro()
 
 	for module in esp4_offload esp6_offload; do
 		if [ -n "${ESP_OFFLOAD-}" ]; then
+			# What it depends on is the kernel's, and comes with that.
+			modprobe $module && rmmod $module || return
 			insmod "$ESP_OFFLOAD/$module.ko"
 		else
 			modprobe $module

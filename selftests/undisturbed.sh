@@ -12,25 +12,26 @@
 
 . "$(dirname "$0")/nested-lib.sh"
 
-# The counters of IPsec that are not zero.
+# The counters of IPsec.
 xfrm_counters()
 {
-	inside "$1" awk '$2 { print $1, $2 }' /proc/net/xfrm_stat
+	inside "$1" cat /proc/net/xfrm_stat
 }
 
 # counted NS BEFORE: what has been counted since.
 counted()
 {
-	diff <(echo "$2") <(xfrm_counters "$1") | grep '^[<>]'
+	xfrm_counters "$1" | awk 'NR == FNR { before[$1] = $2; next } $2 != before[$1] { print $1, $2 - before[$1] }' \
+		<(echo "$2") -
 }
 
-# on_the_wire: what has been captured, without what is different each time.
+# on_the_wire: what has been captured, without what is different each time: numbers, and the order.
 on_the_wire()
 {
 	local captured
 
 	mapfile -t -s "$capture_start" captured <"$capture_file"
-	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//'
+	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//' | sort
 }
 
 # observe FILE FAMILY INNER LAYERS IN [PING-OPTIONS]: two pings through such a connection, and what is seen of
