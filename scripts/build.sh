@@ -23,7 +23,7 @@ mkdir -p "$top/$out"
 make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
-debug) make+=(LLVM=-19 KUNIT_TESTS=1) ;;
+debug) make+=(LLVM=-19 KUNIT_TESTS=1 SHADOW=1) ;;
 # Of C code the kernel's rules have KCSAN watch all of a module; here is for Rust what they say for C.
 kcsan)
 	make+=(LLVM=-19 KUNIT_TESTS=1 RUSTFLAGS_MODULE="-Zsanitizer=thread -Cllvm-args=-tsan-distinguish-volatile=1 \

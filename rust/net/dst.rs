@@ -120,6 +120,22 @@ impl Dst {
         unsafe { (*(*self.as_raw()).ops).family == family.as_raw() }
     }
 
+    /// The router that packets are handed to, if that is not the destination itself: its address.
+    #[cfg(SHADOW)]
+    pub(super) fn router(&self) -> [u32; 4] {
+        // SAFETY: The dst is live, and the operations say which structure it begins. All members of the unions
+        // are views of the same bytes.
+        unsafe {
+            if self.is_of(Family::Inet) {
+                let route = self.as_raw().cast::<bindings::rtable>();
+                (*route).__bindgen_anon_1.rt_gw6.in6_u.u6_addr32
+            } else {
+                let route = self.as_raw().cast::<bindings::rt6_info>();
+                (*route).rt6i_gateway.in6_u.u6_addr32
+            }
+        }
+    }
+
     /// The room in bytes that the transforms of a bundle need before and behind a packet.
     pub(crate) fn room(&self) -> (u16, u16) {
         // SAFETY: The dst is live, and the fields do not change once it is in use.

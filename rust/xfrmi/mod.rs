@@ -30,5 +30,7 @@ pub(crate) mod link;
 pub(crate) mod namespace;
 pub(crate) mod receive;
 pub(crate) mod session;
+#[cfg(SHADOW)]
+mod shadow;
 pub(crate) mod table;
 pub(crate) mod transmit;

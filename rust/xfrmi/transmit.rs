@@ -77,7 +77,13 @@ fn prepare(
     let key = flow.and_then(|flow| key(dev, skb, flow));
     let known = key.and_then(|key| caches::bundle(&key, dev, rcu));
     let bundle = match known {
-        Some(bundle) => bundle,
+        Some(bundle) => {
+            #[cfg(SHADOW)]
+            if let Some(key) = &key {
+                super::shadow::compare(dev, skb, family, key, &bundle, rcu);
+            }
+            bundle
+        }
         None => find(dev, skb, family, key.is_some(), rcu)?,
     };
     check_size(skb, family, &bundle)?;
@@ -86,17 +92,22 @@ fn prepare(
 
 /// What the bundle of the packet may be known by.
 fn key(dev: &Device<Interface>, skb: &mut SkBuff, flow: FlowKey) -> Option<BundleKey> {
-    let (metadata, route) = match skb.attached() {
-        Attached::Route(route) => (None, route),
-        Attached::Xfrm(info, Some(route)) => (Some(info), route),
-        _ => return None,
-    };
+    let (metadata, route) = attached(skb)?;
     Some(BundleKey::new(
         flow,
         route,
         connection(dev, metadata, route).ok()?,
         dev.link_net(),
     ))
+}
+
+/// The connection that the packet's metadata names, if any, and the route that it has.
+pub(super) fn attached(skb: &mut SkBuff) -> Option<(Option<XfrmInfo>, &Dst)> {
+    match skb.attached() {
+        Attached::Route(route) => Some((None, route)),
+        Attached::Xfrm(info, Some(route)) => Some((Some(info), route)),
+        _ => None,
+    }
 }
 
 /// Looks up the bundle of a packet, and remembers it for those with the same key, if the packet
@@ -171,7 +182,7 @@ fn route(
 }
 
 /// The connection that a packet with these metadata and route belongs to.
-fn connection(
+pub(super) fn connection(
     dev: &Device<Interface>,
     metadata: Option<XfrmInfo>,
     route: &Dst,
@@ -189,7 +200,12 @@ fn connection(
 
 /// The bundle of the connection `if_id` for packets of `flow`; `None` if there is none that
 /// transforms them.
-fn bundle(dev: &Device<Interface>, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Option<ARef<Dst>> {
+pub(super) fn bundle(
+    dev: &Device<Interface>,
+    route: ARef<Dst>,
+    flow: &Flow,
+    if_id: u32,
+) -> Option<ARef<Dst>> {
     let bundle = xfrm::bundle(dev.link_net(), route, flow, if_id).ok()?;
     (bundle.state()?.if_id() == if_id).then_some(bundle)
 }

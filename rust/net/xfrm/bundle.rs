@@ -131,12 +131,17 @@ impl Bundle {
 
     /// The states of a bundle, in the order in which packets go through them.
     fn states(dst: &Dst) -> impl Iterator<Item = &State> {
+        Self::parts(dst).map_while(Dst::state)
+    }
+
+    /// The bundle, the bundles that it is made of, and at last the route.
+    fn parts(dst: &Dst) -> impl Iterator<Item = &Dst> {
         let next = |dst: &&Dst| {
             dst.state()?;
             // SAFETY: What has a state is a bundle, which holds a reference to the next one, or to a route.
             unsafe { (*Self::fields(dst)).child.cast::<Dst>().as_ref() }
         };
-        core::iter::successors(Some(dst), next).map_while(Dst::state)
+        core::iter::successors(Some(dst), next)
     }
 
     fn fields(dst: &Dst) -> *mut bindings::xfrm_dst {
@@ -178,4 +183,20 @@ impl Bundle {
     pub(crate) fn dst(&self) -> ARef<Dst> {
         self.dst.clone()
     }
+}
+
+/// Whether packets go the same way through two bundles: by the same policies and states to the same router on
+/// the same device, and as large.
+#[cfg(SHADOW)]
+pub(crate) fn is_same_way(one: &Dst, other: &Dst, rcu: &rcu::Guard) -> bool {
+    let path = |dst| Bundle::parts(dst).find(|dst| dst.state().is_none());
+    let states = |dst| Bundle::states(dst).map(State::as_raw);
+    let (Some(one_path), Some(other_path)) = (path(one), path(other)) else {
+        return false;
+    };
+    Bundle::policies(one).eq(Bundle::policies(other))
+        && states(one).eq(states(other))
+        && one_path.device(rcu).is(other_path.device(rcu))
+        && one_path.router() == other_path.router()
+        && one.mtu() == other.mtu()
 }

@@ -13,6 +13,8 @@ mod session;
 mod state;
 mod tunnel;
 
+#[cfg(SHADOW)]
+pub(crate) use self::bundle::is_same_way;
 pub(crate) use self::{
     bundle::Bundle,
     events::EventsRegistration,

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A second opinion: of packets whose bundle is known, it is looked up all the same, and compared.
+//!
+//! Only with `SHADOW=1`, for kernels that find mistakes. A change may be found a moment before the kernel
+//! tells of it, so that a difference counts only if it lasts.
+
+use super::{
+    caches::{
+        self,
+        BundleKey, //
+    },
+    link::Interface,
+    transmit::{
+        self,
+        attached, //
+    }, //
+};
+
+use crate::net::{
+    device::Device,
+    dst::Dst,
+    flow::Flow,
+    jiffies::{
+        ticks,
+        Instant, //
+    },
+    skb::SkBuff,
+    xfrm,
+    Family, //
+};
+
+use core::sync::atomic::{
+    AtomicU64,
+    AtomicUsize,
+    Ordering::Relaxed, //
+};
+
+use kernel::sync::rcu;
+
+/// How long a difference has to last, in milliseconds.
+const LASTS: u32 = 100;
+
+/// A bundle that a look-up does not find, as long as packets are sent through it.
+struct Suspect {
+    bundle: AtomicU64,
+    since: AtomicUsize,
+}
+
+static SUSPECTS: [Suspect; 64] = [const {
+    Suspect {
+        bundle: AtomicU64::new(0),
+        since: AtomicUsize::new(0),
+    }
+}; 64];
+
+/// Complains if a packet would not be sent through `known`, if that were not known by `key`.
+#[inline(never)]
+pub(super) fn compare(
+    dev: &Device<Interface>,
+    skb: &mut SkBuff,
+    family: Family,
+    key: &BundleKey,
+    known: &Dst,
+    rcu: &rcu::Guard,
+) {
+    let at = (known.id() >> 8) % 64;
+    // CAST: The number is small.
+    let Some(suspect) = SUSPECTS.get(at as usize) else {
+        return;
+    };
+    let is_suspect = suspect.bundle.load(Relaxed) == known.id();
+    let is_known = |bundle: &Dst| bundle.id() == known.id();
+    if is_found(dev, skb, family, known, rcu)
+        || !caches::bundle(key, dev, rcu).is_some_and(|bundle| is_known(&bundle))
+    {
+        if is_suspect {
+            suspect.bundle.store(0, Relaxed);
+        }
+    } else if !is_suspect {
+        suspect.since.store(Instant::now().as_raw(), Relaxed);
+        suspect.bundle.store(known.id(), Relaxed);
+    } else if Instant::from_raw(suspect.since.load(Relaxed)).elapsed() > ticks(LASTS) {
+        dev.warn_ratelimited(c"BUG: packets go through a bundle that a look-up does not find");
+    }
+}
+
+/// Whether a look-up finds a bundle that is as good as `known`.
+fn is_found(
+    dev: &Device<Interface>,
+    skb: &mut SkBuff,
+    family: Family,
+    known: &Dst,
+    rcu: &rcu::Guard,
+) -> bool {
+    let Ok(mut flow) = Flow::of(skb, family, dev.net(rcu)) else {
+        return false;
+    };
+    let Some((metadata, route)) = attached(skb) else {
+        return false;
+    };
+    let Ok(info) = transmit::connection(dev, metadata, route) else {
+        return false;
+    };
+    flow.set_output_device(info.link);
+    transmit::bundle(dev, route.into(), &flow, info.if_id)
+        .is_some_and(|found| xfrm::is_same_way(&found, known, rcu))
+}
