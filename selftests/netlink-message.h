@@ -20,7 +20,7 @@ struct message {
 };
 
 /* Adds an attribute; a length that is wrong is now and then the point. */
-static void put(struct message *m, uint16_t type, const void *payload, uint32_t len)
+static inline void put(struct message *m, uint16_t type, const void *payload, uint32_t len)
 {
 	struct nlattr attr = { .nla_len = sizeof(attr) + len, .nla_type = type };
 
@@ -32,7 +32,7 @@ static void put(struct message *m, uint16_t type, const void *payload, uint32_t 
 	m->len += sizeof(attr) + NLA_ALIGN(len);
 }
 
-static void nest_end(struct message *m, uint32_t at)
+static inline void nest_end(struct message *m, uint32_t at)
 {
 	struct nlattr *attr = (struct nlattr *)(m->bytes + at);
 
@@ -40,7 +40,7 @@ static void nest_end(struct message *m, uint32_t at)
 		attr->nla_len = m->len - at;
 }
 
-static uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
+static inline uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr header = { .nlmsg_type = type, .nlmsg_flags = flags | NLM_F_REQUEST };
 
@@ -48,13 +48,13 @@ static uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
 	return m->len = sizeof(header);
 }
 
-static void message_add(struct message *m, const void *bytes, uint32_t len)
+static inline void message_add(struct message *m, const void *bytes, uint32_t len)
 {
 	memcpy(m->bytes + m->len, bytes, len);
 	m->len += NLMSG_ALIGN(len);
 }
 
-static void message_end(struct message *m)
+static inline void message_end(struct message *m)
 {
 	((struct nlmsghdr *)m->bytes)->nlmsg_len = m->len;
 }
@@ -65,7 +65,7 @@ struct span {
 };
 
 /* The last attribute of a type, with at least so many bytes. */
-static bool attribute(struct span in, uint16_t type, struct span *out)
+static inline bool attribute(struct span in, uint16_t type, struct span *out)
 {
 	bool found = false;
 
@@ -87,7 +87,7 @@ static bool attribute(struct span in, uint16_t type, struct span *out)
 	return found;
 }
 
-static bool number(struct span in, uint16_t type, uint32_t *value)
+static inline bool number(struct span in, uint16_t type, uint32_t *value)
 {
 	struct span span;
 
@@ -98,7 +98,7 @@ static bool number(struct span in, uint16_t type, uint32_t *value)
 }
 
 /* Whether attributes fill the bytes to the end, as those that the kernel writes do. */
-static bool well_formed(struct span in)
+static inline bool well_formed(struct span in)
 {
 	while (in.len) {
 		struct nlattr attr;
@@ -116,7 +116,7 @@ static bool well_formed(struct span in)
 	return true;
 }
 
-static struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
+static inline struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
 {
 	uint32_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
 
@@ -131,7 +131,7 @@ struct xfrm {
 	uint32_t if_id, link;
 };
 
-static struct xfrm xfrm_of(struct span attrs)
+static inline struct xfrm xfrm_of(struct span attrs)
 {
 	struct xfrm xfrm = {};
 	struct span info, kind, data;
