@@ -74,34 +74,41 @@ static int capture_open(void)
 	return sock;
 }
 
-/* Reads the headers in front of the inner packet, which is plain to see, as the ciphers are null ones. */
+/*
+ * Reads the outermost header, and the transforms down to the inner packet; all is plain to see, as the ciphers
+ * are null ones. What is in ESP is an IP packet, or ESP again, whose numbers do not look like one.
+ */
 static void read_frame(struct outcome *o, const uint8_t *frame, uint32_t len)
 {
-	uint32_t at = ETH_HLEN;
-	uint8_t protocol;
+	const uint8_t *at = frame + ETH_HLEN, *end = frame + len;
+	uint8_t protocol = 0;
+	uint32_t spi;
 
 	memset(o, 0, sizeof(*o));
 	memcpy(o->ethernet, frame, sizeof(o->ethernet));
-	o->family = frame[at] >> 4;
+	o->family = *at >> 4;
 	if (o->family == 6) {
-		memcpy(o->from, frame + at + 8, 16);
-		memcpy(o->to, frame + at + 24, 16);
-		protocol = frame[at + 6];
-		at += 40;
+		memcpy(o->from, at + 8, 16);
+		memcpy(o->to, at + 24, 16);
 	} else {
-		memcpy(o->from, frame + at + 12, 4);
-		memcpy(o->to, frame + at + 16, 4);
-		o->fragment = !!(frame[at + 6] & 0x3f) || frame[at + 7];
-		protocol = frame[at + 9];
-		at += 20;
+		memcpy(o->from, at + 12, 4);
+		memcpy(o->to, at + 16, 4);
+		o->fragment = at[6] & 0x3f || at[7];
 	}
-	if (protocol != IPPROTO_ESP)
-		return;
-	/* What is in ESP is an IP packet, or ESP again, whose numbers do not look like one. */
-	while (at + 8 < len && o->depth < 4 && frame[at] >> 4 == 0) {
-		uint32_t spi;
-
-		memcpy(&spi, frame + at, 4);
+	while (at + 48 < end && o->depth < ARRAY_SIZE(o->spi)) {
+		switch (*at >> 4) {
+		case 4:
+			protocol = at[9];
+			at += 20;
+			break;
+		case 6:
+			protocol = at[6];
+			at += 40;
+			break;
+		}
+		if (protocol != IPPROTO_ESP)
+			return;
+		memcpy(&spi, at, sizeof(spi));
 		o->spi[o->depth++] = ntohl(spi);
 		at += 8;
 	}

@@ -178,15 +178,15 @@ static int do_nexthop_delete(struct world *w, const uint8_t *a)
 static int neighbour(struct world *w, bool six, int index, const char *address, uint8_t mac, int state)
 {
 	static const uint16_t states[] = { NUD_PERMANENT, NUD_FAILED, NUD_PERMANENT };
-	struct ndmsg nd = { .ndm_family = family_of(six), .ndm_ifindex = index };
+	struct ndmsg ndm = { .ndm_family = family_of(six), .ndm_ifindex = index };
 	struct message m;
 
 	if (state < 3)
-		nd.ndm_state = states[state];
+		ndm.ndm_state = states[state];
 	message_begin(&m, state < 3 ? RTM_NEWNEIGH : RTM_DELNEIGH, state < 3 ? CREATE : 0);
-	message_add(&m, &nd, sizeof(nd));
+	message_add(&m, &ndm, sizeof(ndm));
 	put_address(&m, NDA_DST, six, address);
-	if (nd.ndm_state == NUD_PERMANENT)
+	if (ndm.ndm_state == NUD_PERMANENT)
 		put(&m, NDA_LLADDR, (uint8_t[]){ 2, 0, 0, 0, state, mac }, 6);
 	return request(w->rtnl[HERE], &m);
 }
