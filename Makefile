@@ -52,13 +52,16 @@ test-kcsan:
 		--append 'kcsan.skip_watch=100 kcsan.udelay_task=1000 kcsan.udelay_interrupt=500' -- \
 		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=$(or $(RACES),60) bash /src/selftests/run.sh
 
-## fuzz: a million netlink requests and a million packets that nobody should send, on that kernel (FUZZ_COUNT=N, FUZZ_SEED=N)
+## fuzz: a million netlink requests and packets that nobody should send, 100,000 changes (FUZZ_COUNT=N, FUZZ_CHANGES=N, FUZZ_SEED=N)
 FUZZ_COUNT ?= 1000000
+FUZZ_CHANGES ?= 100000
+fuzz_seed := $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED))
 .PHONY: fuzz
 fuzz:
 	@$(scripts)/build.sh debug
-	@$(call on_debug,fuzz-netlink fuzz-packets,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) \
-		$(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)))
+	@$(scripts)/total.sh \
+		"$(call on_debug,fuzz-netlink fuzz-packets,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) $(fuzz_seed))" \
+		"$(call on_debug,fuzz-changes,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_CHANGES) $(fuzz_seed))"
 
 ## coverage: which lines of the driver the selftests reach (TESTS="lwt pmtu": some of them)
 .PHONY: coverage

@@ -11,7 +11,7 @@
 
 run()
 {
-	fuzz_parameters 12000
+	fuzz_parameters 5000
 	fuzz "$fuzzer" run "$seed" "$count"
 }
 

@@ -20,8 +20,8 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 # Those that take longest are first, so that all end at about the same time.
 all='kernel-xfrm-state kernel-xfrm-policy nested pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
 	regressions ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
-	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module undisturbed nested-gro races allocation-faults fuzz-netlink
-	fuzz-packets'
+	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module undisturbed nested-gro races
+	allocation-faults fuzz-netlink fuzz-packets fuzz-changes'
 tests=${TESTS:-$all}
 complete=''
 [ -n "${TESTS-}" ] || complete=yes
@@ -216,7 +216,8 @@ echo "# kernel $(uname -r), driver $DRIVER"
 together='' alone=''
 for entry in $tests; do
 	case $entry in
-	module* | undisturbed* | nested-gro* | kunit* | drops* | netns-exit* | races* | allocation-faults* | fuzz-netlink*) alone+=" $entry" ;;
+	module* | undisturbed* | nested-gro* | kunit* | drops* | netns-exit* | races* | allocation-faults*) alone+=" $entry" ;;
+	fuzz-netlink* | fuzz-changes*) alone+=" $entry" ;;
 	*) together+=" $entry" ;;
 	esac
 done
