@@ -12,6 +12,7 @@
 
 #include "fuzz-changes-grammar.h"
 #include "fuzz-changes-world.h"
+#include "fuzz-changes-xfrm.h"
 
 #include <linux/filter.h>
 #include <linux/if_arp.h>
@@ -76,7 +77,7 @@ static int capture_open(void)
 
 /*
  * Reads the outermost header, and the transforms down to the inner packet; all is plain to see, as the ciphers
- * are null ones. What is in ESP is an IP packet, or ESP again, whose numbers do not look like one.
+ * are null ones. What is in ESP is an IP packet, ESP again, or UDP; their first numbers do not look alike.
  */
 static void read_frame(struct outcome *o, const uint8_t *frame, uint32_t len)
 {
@@ -109,7 +110,11 @@ static void read_frame(struct outcome *o, const uint8_t *frame, uint32_t len)
 		if (protocol != IPPROTO_ESP)
 			return;
 		memcpy(&spi, at, sizeof(spi));
-		o->spi[o->depth++] = ntohl(spi);
+		spi = ntohl(spi);
+		/* A transport inside has none of them. */
+		if (spi < SPI_FIRST || spi > SPI_LAST)
+			return;
+		o->spi[o->depth++] = spi;
 		at += 8;
 	}
 }
@@ -205,12 +210,13 @@ static bool compare(struct oracle *o)
 }
 
 /* States note the second in which they were added: it should be the same in both worlds. */
-static void same_second(void)
+static void same_second(const struct change *change)
 {
+	long enough = change->verb->apply == do_restore ? 700000000 : 950000000;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (now.tv_nsec < 950000000)
+	if (now.tv_nsec < enough)
 		return;
 	usleep((1000000000 - now.tv_nsec) / 1000 + 5000);
 }
@@ -235,7 +241,7 @@ static bool change_both(struct oracle *o, const struct change *change)
 	if (change->verb->apply == do_dwell) {
 		dwell(o);
 	} else {
-		same_second();
+		same_second(change);
 		o->errors[0] = change->verb->apply(&o->warm, change->args);
 		o->errors[1] = change->verb->apply(&o->fresh, change->args);
 	}
