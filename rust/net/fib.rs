@@ -27,6 +27,14 @@ impl Net {
         count.load(Ordering::Acquire) as u32
     }
 
+    /// The number of changes of nexthop objects (`ip nexthop`), counted after they can be found. Routes that use a
+    /// group do not notice when one of its members is replaced.
+    pub(crate) fn nexthop_changes(&self) -> u32 {
+        // SAFETY: The namespace is live. Writers hold RTNL, and write the whole field.
+        unsafe { AtomicU32::from_ptr(&raw mut (*self.as_raw()).nexthop.seq) }
+            .load(Ordering::Acquire)
+    }
+
     /// The number of changes of IPv6 routes, rules and nexthops. What is added is counted before it can be
     /// found, and a grace period that begins in between ends after it: routes are added with softirqs
     /// disabled, rules by a task that does not sleep there.
