@@ -74,8 +74,8 @@ pub(crate) enum Mode {
 }
 
 /// For how long packets that came in may wait in queues before their policies are checked, in milliseconds:
-/// far longer than a softirq puts off.
-const LONGEST_QUEUE: u32 = 1000;
+/// far longer than softirqs are put off, even on a virtual machine that hardly gets on.
+const LONGEST_QUEUE: u32 = 5000;
 
 /// An XFRM interface.
 pub(crate) struct Interface {
@@ -150,7 +150,7 @@ impl Interface {
     /// `state_if_id`, has to satisfy.
     ///
     /// That is the device's own. A packet that came in before the device was given another one may
-    /// be checked only afterwards, and is not lost for that; but a second later, none waits any more.
+    /// be checked only afterwards, and is not lost for that; but some seconds later, none waits any more.
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
             Mode::Static {
