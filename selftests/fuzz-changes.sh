@@ -11,7 +11,7 @@
 
 run()
 {
-	fuzz_parameters 5000
+	fuzz_parameters 2000
 	fuzz "$fuzzer" run "$seed" "$count"
 }
 
