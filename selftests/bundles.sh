@@ -9,6 +9,7 @@
 # 0x1020 that of the second.
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/bundles-lib.sh"
 
 # sent_by_state: for each state of gwa its SPI and how many packets it has sent or received.
 sent_by_state()
@@ -342,17 +343,9 @@ namespace_deleted()
 # count_freed: counts the states that are freed, from now on.
 count_freed()
 {
-	local trace=/sys/kernel/tracing probe=bundles_state_freed
-
-	[ -e $trace/kprobe_events ] || mount -t tracefs tracefs $trace 2>/dev/null
-	if ! echo "p:$probe ___xfrm_state_destroy" >>$trace/kprobe_events 2>/dev/null &&
-		! echo "p:$probe xfrm_state_gc_task" >>$trace/kprobe_events 2>/dev/null; then
-		skip 'this kernel has no kprobes'
-		return 1
-	fi
-	defer eval "echo '-:$probe' >>$trace/kprobe_events"
-	defer eval "echo 0 >$trace/events/kprobes/$probe/enable"
-	echo 1 >$trace/events/kprobes/$probe/enable
+	probe bundles_state_freed ___xfrm_state_destroy xfrm_state_gc_task || return
+	defer eval "echo 0 >$trace/events/kprobes/bundles_state_freed/enable"
+	echo 1 >"$trace/events/kprobes/bundles_state_freed/enable"
 }
 
 freed()
@@ -367,16 +360,6 @@ freed_since()
 
 ################################################################################
 # Routes and links
-
-# A dummy beside the underlay, which shows what is sent over it.
-other_underlay()
-{
-	defer eval "ip -n $gwa link del other 2>/dev/null"
-	ip -n "$gwa" link add other type dummy
-	ip -n "$gwa" addr add 198.51.100.1/24 dev other
-	ip -n "$gwa" link set other up
-	ip -n "$gwa" neigh add 198.51.100.2 dev other lladdr 02:00:00:00:00:09 nud permanent
-}
 
 route_changed()
 {
