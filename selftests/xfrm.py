@@ -7,6 +7,8 @@ Requests to XFRM for which iproute2 has no words. Addresses are IPv4, numbers ma
         adds an ESP state in tunnel mode for what that CPU sends
     xfrm.py migrate IF_ID REQID SOURCE DESTINATION NEW-SOURCE NEW-DESTINATION
         gives the outgoing policy for everything, and its states, new endpoints
+    xfrm.py migrate-state DESTINATION SPI NEW-SOURCE NEW-DESTINATION NEW-REQID MARK MASK
+        gives an ESP state with that mark new endpoints, and leaves all policies as they are
     xfrm.py policy-for-cpus SOURCE DESTINATION REQID IF_ID
         lets the outgoing policy for everything ask for states that each CPU has of its own
     xfrm.py policy-with-option SOURCE DESTINATION REQID IF_ID
@@ -21,7 +23,7 @@ from rtnl import attr, Rtnl, NLM_F_CREATE, NLM_F_EXCL
 
 NETLINK_XFRM = 6
 IPPROTO_COMP = 108
-XFRM_MSG_NEWSA, XFRM_MSG_UPDPOLICY, XFRM_MSG_MIGRATE = 0x10, 0x19, 0x21
+XFRM_MSG_NEWSA, XFRM_MSG_UPDPOLICY, XFRM_MSG_MIGRATE, XFRM_MSG_MIGRATE_STATE = 0x10, 0x19, 0x21, 0x29
 XFRMA_TMPL, XFRMA_MIGRATE, XFRMA_ALG_AEAD, XFRMA_IF_ID, XFRMA_SA_DIR, XFRMA_SA_PCPU = 5, 17, 18, 31, 33, 35
 XFRM_MODE_TRANSPORT, XFRM_POLICY_CPU_ACQUIRE = 0, 4
 XFRM_MODE_TUNNEL, XFRM_POLICY_OUT, XFRM_SA_DIR_OUT, XFRM_STATE_AF_UNSPEC = 1, 1, 2, 32
@@ -56,6 +58,14 @@ def migrate(if_id, reqid, source, destination, new_source, new_destination):
     return XFRM_MSG_MIGRATE, policy + attr(XFRMA_MIGRATE, change) + attr(XFRMA_IF_ID, int(if_id, 0))
 
 
+def migrate_state(destination, spi, new_source, new_destination, reqid, mark, mask):
+    """XFRM_MSG_MIGRATE_STATE with a struct xfrm_user_migrate_state."""
+    return XFRM_MSG_MIGRATE_STATE, address(destination) + struct.pack(">I", int(spi, 0)) + \
+        struct.pack("=HBx", socket.AF_INET, socket.IPPROTO_ESP) + address(new_destination) + \
+        address(new_source) + struct.pack("=II", int(mark, 0), int(mask, 0)) + EVERYTHING + \
+        struct.pack("=IIHH", int(reqid, 0), 0, socket.AF_INET, 0)
+
+
 def template(source, destination, protocol, reqid, mode, optional):
     """A struct xfrm_user_tmpl."""
     return address(destination) + struct.pack(">IB3x", 0, protocol) + struct.pack("=H2x", socket.AF_INET) + \
@@ -84,7 +94,8 @@ def policy_with_option(source, destination, reqid, if_id):
 
 def main(command, *arguments):
     """Makes one request."""
-    message, body = {"state-of-cpu": state_of_cpu, "migrate": migrate, "policy-for-cpus": policy_for_cpus,
+    message, body = {"state-of-cpu": state_of_cpu, "migrate": migrate,
+                     "migrate-state": migrate_state, "policy-for-cpus": policy_for_cpus,
                      "policy-with-option": policy_with_option}[command](*arguments)
     answer, _ = Rtnl(protocol=NETLINK_XFRM).request(message, NLM_F_CREATE | NLM_F_EXCL, body)
     if answer.error:
