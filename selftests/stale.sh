@@ -671,8 +671,8 @@ replaced()
 	ip -n "$gwb" link set five up
 	ip -n "$gwb" route replace 10.1.0.1/32 dev five src 10.1.0.2
 	check reach "$gwa" "$to" 3 -- 'it is not answered by the device that has the if_id now' || return
-	# Those that were on their way have long come in.
-	sleep 2
+	# For five seconds they might still be on their way.
+	sleep 6
 	tc -n "$gwb" qdisc add dev five clsact
 	tc -n "$gwb" filter add dev five ingress matchall action mirred ingress redirect dev ipsec
 	before=$(xfrm_stat "$gwb" XfrmInTmplMismatch)
