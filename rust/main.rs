@@ -39,7 +39,11 @@ use crate::{
         encap::Encap,
         link::Interface,
         receive::Input,
-        session::Decoder, //
+        session::Decoder,
+        wait::{
+            self,
+            WaitRegistration, //
+        }, //
     },
 };
 
@@ -95,6 +99,7 @@ struct XfrmInterface {
     ah: ProtocolRegistration<Input>,
     #[pin]
     esp: ProtocolRegistration<Input>,
+    wait: WaitRegistration,
     caches: CachesRegistration,
     #[pin]
     neighbours: notifier::Registration<NeighbourEvents<Watch>>,
@@ -118,6 +123,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 devices <- notifier::Registration::new(),
                 neighbours <- notifier::Registration::new(),
                 caches: caches::register(module_parameters::bundle_lifetime.value())?,
+                wait: wait::register()?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),

@@ -96,12 +96,14 @@ int net_helper_inet_sdif(const struct sk_buff *skb);
 int net_helper_inet6_sdif(const struct sk_buff *skb);
 u32 net_helper_skb_secid(struct sk_buff *skb);
 bool net_helper_flows_have_labels(void);
+void net_helper_skb_orphan_prefetched(struct sk_buff *skb);
 u8 net_helper_ip_protocol(const struct sk_buff *skb);
 u8 net_helper_ip6cb_nexthdr(const struct sk_buff *skb);
 
 /* timer.c */
 void net_helper_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *));
 void net_helper_mod_timer_seconds(struct timer_list *timer, unsigned int seconds);
+void net_helper_timer_reduce(struct timer_list *timer, unsigned long ticks);
 
 /* tunnel.c */
 int net_helper_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff *skb,

@@ -5,6 +5,7 @@
 #include <linux/skbuff.h>
 #include <net/ip.h>
 #include <net/ip_tunnels.h>
+#include <net/sock.h>
 #include <net/xfrm.h>
 
 #include "helpers.h"
@@ -52,6 +53,13 @@ bool net_helper_flows_have_labels(void)
 	security_xfrm_policy_free(label);
 
 	return err || label;
+}
+
+/* A socket that was found for a packet before it was received may be one that it does not count for. */
+void net_helper_skb_orphan_prefetched(struct sk_buff *skb)
+{
+	if (skb_sk_is_prefetched(skb))
+		skb_orphan(skb);
 }
 
 u8 net_helper_ip_protocol(const struct sk_buff *skb)

@@ -13,3 +13,8 @@ void net_helper_mod_timer_seconds(struct timer_list *timer, unsigned int seconds
 {
 	mod_timer(timer, jiffies + seconds * HZ);
 }
+
+void net_helper_timer_reduce(struct timer_list *timer, unsigned long ticks)
+{
+	timer_reduce(timer, jiffies + ticks);
+}

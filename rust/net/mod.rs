@@ -32,6 +32,7 @@ pub(crate) mod skb;
 mod tests;
 pub(crate) mod timer;
 pub(crate) mod try_lock;
+pub(crate) mod waiting;
 pub(crate) mod xfrm;
 
 use crate::bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work to be done some seconds later, in softirq context.
+//! Work to be done some time later, in softirq context.
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
@@ -61,6 +61,12 @@ impl<T: Expire> Timer<T> {
     pub(crate) fn start(&self, seconds: u32) {
         // SAFETY: By the type invariant. One that was shut down stays so.
         unsafe { bindings::net_helper_mod_timer_seconds(self.timer.get(), seconds) };
+    }
+
+    /// Lets it expire after so many ticks, unless it does so sooner. From any context.
+    pub(crate) fn start_within(&self, ticks: usize) {
+        // SAFETY: As above.
+        unsafe { bindings::net_helper_timer_reduce(self.timer.get(), ticks) };
     }
 
     /// # Safety

@@ -6,7 +6,8 @@ use super::{
     caches,
     namespace::Namespace,
     table,
-    transmit, //
+    transmit,
+    wait, //
 };
 
 use crate::{
@@ -218,6 +219,7 @@ impl Link for Interface {
 
     fn namespace_exit(net: &Net) {
         caches::forget(net);
+        wait::look();
     }
 
     fn setup(dev: &mut Unpublished<'_>) {
@@ -275,6 +277,7 @@ impl Link for Interface {
 
     fn unregistered(dev: &Device<Self>, rtnl: &Rtnl) {
         table::remove(dev, rtnl);
+        wait::look();
     }
 
     fn change(

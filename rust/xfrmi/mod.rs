@@ -11,6 +11,7 @@
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
 //! - [`transmit`]: packets on their way out
+//! - [`wait`]: those of them that wait for states
 //! - [`changes`]: what a look-up depends on, and who tells when that changes
 //! - [`caches`]: what is remembered for the packets that follow, in the tables of [`cache`]
 //! - [`receive`]: packets on their way in
@@ -34,3 +35,4 @@ pub(crate) mod session;
 mod shadow;
 pub(crate) mod table;
 pub(crate) mod transmit;
+pub(crate) mod wait;

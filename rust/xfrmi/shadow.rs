@@ -104,5 +104,5 @@ fn is_found(
     };
     flow.set_output_device(info.link);
     transmit::bundle(dev, route.into(), &flow, info.if_id)
-        .is_some_and(|found| xfrm::is_same_way(&found, known, rcu))
+        .is_ok_and(|found| xfrm::is_same_way(&found, known, rcu))
 }

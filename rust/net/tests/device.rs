@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that are kept, and what is left of them when they were unregistered.
+//! Devices that are kept, what is left of them when they were unregistered, and packets that wait for them.
 
 use super::packet::packet;
 
@@ -33,7 +33,8 @@ use crate::{
         skb::{
             DropReason,
             SkBuff, //
-        }, //
+        },
+        waiting::Waiting, //
     }, //
 };
 
@@ -201,9 +202,71 @@ fn is_ours(dev: *mut bindings::net_device, _rcu: &rcu::Guard) -> bool {
         .is_some()
 }
 
+/// Says that the device is up, or that it is not.
+fn set_up(dev: *mut bindings::net_device, _lock: &Lock, up: bool) {
+    let flag = bindings::net_device_flags_IFF_UP;
+    // SAFETY: The device is live, RTNL is held, and nobody else knows of it.
+    unsafe {
+        if up {
+            (*dev).flags |= flag;
+        } else {
+            (*dev).flags &= !flag;
+        }
+    }
+}
+
+/// Does not send a packet yet.
+fn not_yet(_dev: &Device<Plain>, skb: SkBuff, _rcu: &rcu::Guard) -> Option<SkBuff> {
+    SENT.fetch_add(1, Relaxed);
+    Some(skb)
+}
+
+/// Has a packet sent, or dropped.
+fn done(_dev: &Device<Plain>, skb: SkBuff, _rcu: &rcu::Guard) -> Option<SkBuff> {
+    SENT.fetch_add(1, Relaxed);
+    skb.free(DropReason::NO_ROUTE);
+    None
+}
+
 #[kunit_tests(xfrmi_device)]
 mod cases {
     use super::*;
+
+    #[test]
+    fn packets_wait_while_it_is_up() -> Result {
+        let _namespaces = KIND.register_namespaces()?;
+        let lock = Lock::take();
+        let dev = register(&lock)?;
+        let wait = || {
+            let (skb, rcu) = (packet(&[0; 20])?, rcu::read_lock());
+            // SAFETY: It is registered, and RTNL is held.
+            Waiting::new(skb, unsafe { Device::<Plain>::from_raw(dev) }, &rcu).map_err(|_| EINVAL)
+        };
+        let (one, two, three, four) = (wait()?, wait()?, wait()?, wait()?);
+        set_up(dev, &lock, true);
+        let sent = SENT.load(Relaxed);
+        {
+            let rcu = rcu::read_lock();
+            let one = one.retry(not_yet, &rcu).ok_or(EINVAL)?;
+            assert_eq!(SENT.load(Relaxed), sent + 1);
+            assert!(one.device(&rcu).is_some());
+            assert!(one.retry(done, &rcu).is_none());
+            assert_eq!(SENT.load(Relaxed), sent + 2);
+        }
+        set_up(dev, &lock, false);
+        // Now nobody gets to see them.
+        assert!(two.device(&rcu::read_lock()).is_none());
+        assert!(two.retry(not_yet, &rcu::read_lock()).is_none());
+        // SAFETY: It is registered, and RTNL is held.
+        unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
+        assert!(three.device(&rcu::read_lock()).is_none());
+        assert!(three.retry(not_yet, &rcu::read_lock()).is_none());
+        assert_eq!(SENT.load(Relaxed), sent + 2);
+        // The device would be waited for, and so would the namespace's registration.
+        drop(four);
+        drop(lock);
+        Ok(())
+    }
 
     #[test]
     fn kept_until_unregistered() -> Result {

@@ -22,8 +22,9 @@ use kernel::{
 /// The bundle of states through which the policies of the interface `if_id` send packets of `flow`
 /// that would take `route`; `route` itself when no policy applies.
 ///
-/// Fails with `EPERM` when a policy blocks the flow, with `EAGAIN` or `EREMOTE` while there is no
-/// state for it (an acquire is sent to the key managers), or for lack of memory or of a route.
+/// Fails with `EPERM` when a policy blocks the flow, while there is no state for it (an acquire is sent to
+/// the key managers) with `EAGAIN` if packets are to wait for one (`net.core.xfrm_larval_drop` is 0) and with
+/// `EREMOTE` if not, or for lack of memory or of a route.
 pub(crate) fn bundle(net: &Net, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Result<ARef<Dst>> {
     // SAFETY: The namespace is live, the flow valid, and the reference to the route goes to the
     // look-up, which releases it or returns it.
@@ -39,6 +40,14 @@ pub(crate) fn bundle(net: &Net, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Re
     };
     // SAFETY: The look-up returned a reference for us.
     Ok(unsafe { Dst::from_owned(from_err_ptr(dst)?) })
+}
+
+impl Net {
+    /// For how many seconds key managers may take to negotiate states (`net.core.xfrm_acq_expires`).
+    pub(crate) fn acquire_expires(&self) -> u32 {
+        // SAFETY: The namespace is live; others write the whole field.
+        unsafe { (&raw const (*self.as_raw()).xfrm.sysctl_acq_expires).read_volatile() }
+    }
 }
 
 /// Whether the policies allow a packet that came in, given the states that it came through.

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that a device has been given, and that wait until it can send them.
+
+use super::{
+    device::{
+        Device,
+        KeptDevice, //
+    },
+    dst::Attached,
+    namespace::Hold,
+    rtnl::Link,
+    skb::{
+        DropReason,
+        SkBuff, //
+    }, //
+};
+
+use crate::bindings;
+
+use kernel::sync::rcu;
+
+/// A packet that waits, and what it refers to.
+///
+/// # Invariants
+///
+/// `hold` is of the namespace that the device was in, and that the route attached to the packet belongs to, if
+/// there is one. The packet has counted references to all that it refers to, but for the device, of which `dev`
+/// is one.
+pub(crate) struct Waiting<T: Link> {
+    // Before the others: fields are dropped in this order.
+    skb: SkBuff,
+    dev: KeptDevice<T>,
+    hold: Hold,
+}
+
+// SAFETY: Packets are handed from CPU to CPU. By the type invariant what this one refers to stays, wherever it
+// is put.
+unsafe impl<T: Link> Send for Waiting<T> {}
+
+impl<T: Link> Waiting<T> {
+    /// Keeps a packet that `dev` has been given. That fails if what is attached to it belongs to another
+    /// namespace, or may do so, and once the device's namespace is being removed.
+    pub(crate) fn new(mut skb: SkBuff, dev: &Device<T>, rcu: &rcu::Guard) -> Result<Self, SkBuff> {
+        let net = dev.net(rcu);
+        // Whoever asks what is attached has it counted.
+        let is_of_net = match skb.attached() {
+            Attached::Route(route) | Attached::Xfrm(_, Some(route)) => {
+                route.device(rcu).net(rcu).is(net)
+            }
+            Attached::Xfrm(_, None) | Attached::Nothing => true,
+            Attached::Other => false,
+        };
+        if !is_of_net {
+            return Err(skb);
+        }
+        let Some(hold) = T::KIND.get().hold(net, rcu) else {
+            return Err(skb);
+        };
+        skb.set_device(dev, rcu);
+        // SAFETY: The packet is ours.
+        unsafe { bindings::net_helper_skb_orphan_prefetched(skb.as_raw()) };
+        // INVARIANT: The route was compared. Sockets, states, conntrack entries and the route are counted now.
+        Ok(Self {
+            skb,
+            dev: KeptDevice::new(dev),
+            hold,
+        })
+    }
+
+    /// The device, unless the packet waits for it in vain: because it was unregistered, switched off, or moved
+    /// to another namespace, or its namespace is being removed.
+    pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g Device<T>> {
+        let dev = self.dev.get(rcu)?;
+        let net = dev.net(rcu);
+        let stays =
+            dev.is_up() && self.hold.is_of(net) && T::KIND.get().per_net(net, rcu).is_some();
+        stays.then_some(dev)
+    }
+
+    /// Lets `f` try to send the packet. If it gives a packet back, that waits; `None` if there is none any more.
+    ///
+    /// `f` has no place where it could leave the packet. Softirqs have to be disabled, as they are wherever
+    /// packets are sent.
+    pub(crate) fn retry(
+        self,
+        f: fn(&Device<T>, SkBuff, &rcu::Guard) -> Option<SkBuff>,
+        rcu: &rcu::Guard,
+    ) -> Option<Self> {
+        let reason = DropReason::DEVICE_NOT_READY;
+        let Some(dev) = self.device(rcu) else {
+            self.skb.free(reason);
+            return None;
+        };
+        // What has been kept until now is let go of only when the packet is kept again.
+        let Self {
+            skb,
+            dev: _kept,
+            hold: _hold,
+        } = self;
+        // It need not be the same packet, nor have the same route.
+        match Self::new(f(dev, skb, rcu)?, dev, rcu) {
+            Ok(waiting) => Some(waiting),
+            Err(skb) => {
+                skb.free(reason);
+                None
+            }
+        }
+    }
+}

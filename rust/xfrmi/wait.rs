@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that wait until key managers have negotiated states for them (`net.core.xfrm_larval_drop=0`).
+//!
+//! Where there is no interface they wait in a queue of the policy. That one is not for packets of an interface:
+//! it looks them up again as packets of none, and, if that finds nothing, gives them to the device once more, by
+//! way of everything that they have come through before (netfilter, programs, queues), as often as it takes.
+//! Here they wait between the look-up that found no state and the next one, for no longer than a negotiation
+//! may take (`net.core.xfrm_acq_expires`), and in their order.
+
+use super::{
+    changes::Generation,
+    link::Interface,
+    transmit, //
+};
+
+use crate::net::{
+    device::Device,
+    global::{
+        Global,
+        Registration, //
+    },
+    jiffies::{
+        ticks,
+        Instant, //
+    },
+    skb::SkBuff,
+    timer::{
+        Expire,
+        Timer, //
+    },
+    waiting::Waiting, //
+};
+
+use core::{
+    mem,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    }, //
+};
+
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        rcu,
+        SpinLock, //
+    }, //
+};
+
+/// The time between looks at those that wait, in milliseconds: that of the kernel's own queue.
+const PAUSE: u32 = 100;
+
+/// The time after which a packet is looked up again though nothing seems to have changed, in milliseconds.
+const SECOND_LINE: u32 = 1000;
+
+/// How many packets may wait.
+const ALL: usize = 512;
+
+/// How many packets of one connection may: they are sent all at once.
+const OF_ONE: usize = 32;
+
+/// Which part of the room that is left one connection may use, so that those that never get a state leave some.
+const PART: usize = 8;
+
+static WAITING: Global<Timer<Queue>> = Global::new();
+
+/// A place in the queue.
+struct Place {
+    /// Which connection of which namespace the packet belonged to when it came.
+    connection: (u64, u32),
+    since: Instant,
+    /// When it was looked up last but for the first time, and how things were before that.
+    tried: Option<(Instant, Generation)>,
+    /// Nothing while it is tried, and after it was sent or dropped.
+    packet: Option<Waiting<Interface>>,
+}
+
+#[pin_data]
+pub(crate) struct Queue {
+    /// In the order in which they came. Taken with softirqs disabled.
+    #[pin]
+    places: SpinLock<KVec<Place>>,
+    /// Whether there are any, for those who may not take the lock.
+    any: AtomicBool,
+}
+
+impl Queue {
+    /// Adds a packet; gives it back if there is no room.
+    fn add(
+        &self,
+        dev: &Device<Interface>,
+        skb: SkBuff,
+        if_id: u32,
+        rcu: &rcu::Guard,
+    ) -> Result<(), SkBuff> {
+        let connection = (dev.link_net().id(), if_id);
+        let mut places = self.places.lock();
+        let left = ALL.saturating_sub(places.len());
+        let mine = places.iter().filter(|place| place.connection == connection);
+        if mine.count() >= OF_ONE.min(left / PART) || places.reserve(1, GFP_ATOMIC).is_err() {
+            return Err(skb);
+        }
+        let place = Place {
+            connection,
+            since: Instant::now(),
+            tried: None,
+            packet: Some(Waiting::new(skb, dev, rcu)?),
+        };
+        // There is room for one.
+        let _ = places.push_within_capacity(place);
+        self.any.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Tries the packet in the place `at`, if there may be something new for it. Returns whether there is such
+    /// a place. Only the timer does this, so that places stay where they are.
+    fn retry(&self, at: usize, rcu: &rcu::Guard) -> bool {
+        let mut places = self.places.lock();
+        let Some(place) = places.get_mut(at) else {
+            return false;
+        };
+        let Some(packet) = &place.packet else {
+            return true;
+        };
+        let mut attempt: fn(&_, _, &_) -> _ = transmit::again;
+        let mut tried = None;
+        if let Some(dev) = packet.device(rcu) {
+            let net = dev.link_net();
+            tried = Generation::now(net, rcu).map(|generation| (Instant::now(), generation));
+            let longest = ticks(net.acquire_expires().saturating_mul(1000));
+            if place.since.elapsed() >= longest {
+                attempt = transmit::for_the_last_time;
+            } else if let (Some((then, old)), Some((_, new))) = (place.tried, tried) {
+                if old == new && then.elapsed() < ticks(SECOND_LINE) {
+                    return true;
+                }
+            }
+        }
+        place.tried = tried;
+        let packet = place.packet.take();
+        // What is sent may come back here, as a packet of another device.
+        drop(places);
+        let packet = packet.and_then(|packet| packet.retry(attempt, rcu));
+        if let Some(place) = self.places.lock().get_mut(at) {
+            place.packet = packet;
+        }
+        true
+    }
+
+    /// Takes out places without a packet. Returns whether any are left.
+    fn tidy(&self) -> bool {
+        let mut places = self.places.lock();
+        places.retain(|place| place.packet.is_some());
+        let any = !places.is_empty();
+        self.any.store(any, Ordering::Relaxed);
+        let unused = if any {
+            KVec::new()
+        } else {
+            mem::take(&mut *places)
+        };
+        drop(places);
+        drop(unused);
+        any
+    }
+}
+
+impl Expire for Queue {
+    fn expired(&self, timer: &Timer<Self>) {
+        let rcu = rcu::read_lock();
+        let mut at: usize = 0;
+        while self.retry(at, &rcu) {
+            at = at.saturating_add(1);
+        }
+        if self.tidy() {
+            timer.start_within(ticks(PAUSE));
+        }
+    }
+}
+
+/// Packets can wait, until it is dropped. No device may be left then.
+pub(crate) type WaitRegistration = Registration<Timer<Queue>>;
+
+/// Makes the queue.
+pub(crate) fn register() -> Result<WaitRegistration> {
+    let queue = pin_init!(Queue {
+        places <- new_spinlock!(KVec::new(), "xfrmi_wait"),
+        any: AtomicBool::new(false),
+    });
+    WAITING.register(KBox::pin_init(Timer::new(queue), GFP_KERNEL)?)
+}
+
+/// Lets a packet of the connection `if_id` wait, for which a look-up has just found no state yet. Gives it back
+/// if it can't.
+#[cold]
+#[inline(never)]
+pub(super) fn begin(
+    dev: &Device<Interface>,
+    skb: SkBuff,
+    if_id: u32,
+    rcu: &rcu::Guard,
+) -> Result<(), SkBuff> {
+    let Some(queue) = WAITING.get(rcu) else {
+        return Err(skb);
+    };
+    queue.data().add(dev, skb, if_id, rcu)?;
+    queue.start_within(ticks(PAUSE));
+    Ok(())
+}
+
+/// Has the packets looked at now, because some may wait in vain: their device or namespace goes, though not
+/// before they have. What comes only now is looked at soon enough.
+pub(super) fn look() {
+    let rcu = rcu::read_lock();
+    let queue = WAITING.get(&rcu);
+    if let Some(queue) = queue.filter(|queue| queue.data().any.load(Ordering::Relaxed)) {
+        queue.start_within(0);
+    }
+}
