@@ -145,6 +145,26 @@ unloaded_while_netns_goes()
 	done
 }
 
+# Nor do packets that wait for states, if their device may go.
+unloaded_while_packets_wait()
+{
+	local start
+
+	defer driver_load
+	defer reset_gateways
+	defer inside "$gwa" sysctl -qw net.core.xfrm_larval_drop=1
+	inside "$gwa" sysctl -qw net.core.xfrm_larval_drop=0
+	device a "$1" 5
+	tunnel id=5 what=policy
+	inside "$gwa" ping -n -q -c 1 -W 1 10.1.0.2 >/dev/null 2>&1
+	inside "$gwa" ping -n -q -c 1 -W 1 fd00:1::2 >/dev/null 2>&1
+	# Packets on a route with the encapsulation keep it as the route does.
+	[ "$1" = static ] || ip -n "$gwa" link del ipsec
+	start=$SECONDS
+	check unload_soon -- 'the driver can not be unloaded'
+	check [ $((SECONDS - start)) -lt 9 ] -- 'it takes as long as packets wait'
+}
+
 # A second driver for the same devices is refused, and the refusal says who is there.
 other_driver_loaded()
 {
@@ -200,5 +220,7 @@ for name in devices_go_with_module nothing_left_behind route_without_module load
 	unloaded_while_netns_goes other_driver_loaded other_driver_refused; do
 	subtest $name $name
 done
+subtest unloaded_while_packets_wait_static unloaded_while_packets_wait static
+subtest unloaded_while_packets_wait_external unloaded_while_packets_wait external
 
 finish

@@ -112,6 +112,8 @@ prepare()
 		route add 10.1.0.1 dev ipsec encap xfrm if_id 1
 		route add fd00:1::1 dev ipsec encap xfrm if_id 1
 	END
+	# What gwa sends waits for states; what gwb sends does not.
+	inside "$gwa" sysctl -qw net.core.xfrm_larval_drop=0 net.core.xfrm_acq_expires=1
 	check load_programs -- 'the programs are not accepted'
 }
 

@@ -20,7 +20,7 @@ export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 # Those that take longest are first, so that all end at about the same time. "stale" is not among them: it wants
 # packets to be seen within a moment, which a machine that does other things as well does not always keep.
 all='kernel-xfrm-state kernel-xfrm-policy nested pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
-	regressions ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
+	regressions wait ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
 	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module undisturbed nested-gro races
 	allocation-faults fuzz-netlink fuzz-packets fuzz-changes'
 tests=${TESTS:-$all}
