@@ -3,11 +3,12 @@
 //! Whether the routes and routing rules of a namespace have changed.
 //!
 //! The kernel counts changes, and so does not call anybody: what is looked up often compares a number.
-//! That a route itself is still valid, as `dst_check()` says, does not mean that a look-up would find it.
+//! That a route of IPv6 itself is still valid, as `dst_check()` says, does not mean that a look-up would find
+//! it. For IPv4 it does: with any change of routes, rules or addresses (`rt_cache_flush()`) all routes of the
+//! namespace become invalid.
 //!
 //! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
-//! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h),
-//! [`include/net/fib_rules.h`](srctree/include/net/fib_rules.h)
+//! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h)
 
 use super::namespace::Net;
 
@@ -18,15 +19,6 @@ use core::sync::atomic::{
 };
 
 impl Net {
-    /// The number of changes of IPv4 routes, rules, addresses and nexthops, as far as they matter to anybody
-    /// (`rt_cache_flush()`). It is counted after the change can be found.
-    pub(crate) fn inet_changes(&self) -> u32 {
-        // SAFETY: The namespace is live, and the field accessed atomically.
-        let count = unsafe { AtomicI32::from_ptr(&raw mut (*self.as_raw()).ipv4.rt_genid.counter) };
-        // CAST: The number is a pattern of bits.
-        count.load(Ordering::Acquire) as u32
-    }
-
     /// The number of changes of nexthop objects (`ip nexthop`), counted after they can be found. Routes that use a
     /// group do not notice when one of its members is replaced.
     pub(crate) fn nexthop_changes(&self) -> u32 {
@@ -35,16 +27,11 @@ impl Net {
             .load(Ordering::Acquire)
     }
 
-    /// The number of changes of IPv6 routes, rules and nexthops. What is added is counted before it can be
-    /// found, and a grace period that begins in between ends after it: routes are added with softirqs
-    /// disabled, rules by a task that does not sleep there.
-    pub(crate) fn inet6_changes(&self) -> u32 {
-        self.inet6_route_changes()
-            .wrapping_add(self.inet6_rule_changes())
-    }
-
+    /// The number of changes of IPv6 routes, rules and nexthops. Routes that are added are counted before they
+    /// can be found, and a grace period that begins in between ends after it: they are inserted with softirqs
+    /// disabled.
     #[cfg(CONFIG_IPV6)]
-    fn inet6_route_changes(&self) -> u32 {
+    pub(crate) fn inet6_changes(&self) -> u32 {
         // SAFETY: The namespace is live, and the field accessed atomically.
         let added =
             unsafe { AtomicI32::from_ptr(&raw mut (*self.as_raw()).ipv6.fib6_sernum.counter) };
@@ -60,24 +47,9 @@ impl Net {
         added.wrapping_add(removed.load(Ordering::Acquire))
     }
 
+    /// There is no IPv6.
     #[cfg(not(CONFIG_IPV6))]
-    fn inet6_route_changes(&self) -> u32 {
-        0
-    }
-
-    #[cfg(CONFIG_IPV6_MULTIPLE_TABLES)]
-    fn inet6_rule_changes(&self) -> u32 {
-        // SAFETY: The namespace is live. The rules are there as long as it has IPv6.
-        let rules = unsafe { (*self.as_raw()).ipv6.fib6_rules_ops };
-        if rules.is_null() {
-            return 0;
-        }
-        // SAFETY: As above. Writers hold locks, and write the whole field.
-        unsafe { AtomicU32::from_ptr(&raw mut (*rules).fib_rules_seq) }.load(Ordering::Acquire)
-    }
-
-    #[cfg(not(CONFIG_IPV6_MULTIPLE_TABLES))]
-    fn inet6_rule_changes(&self) -> u32 {
+    pub(crate) fn inet6_changes(&self) -> u32 {
         0
     }
 }

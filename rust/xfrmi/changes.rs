@@ -4,7 +4,7 @@
 //!
 //! A bundle that was found may be used again only as long as a look-up would find the same one. So for each
 //! namespace whatever may change that is counted: by ourselves where the kernel tells of it ([`Watch`]), by
-//! the kernel where it does not. What neither counts is not remembered, or is checked at each use, or is
+//! the kernel where it does not. What neither counts is checked at each use, or not remembered, or is
 //! named in `docs/remembered.md`.
 
 use super::link::Interface;
@@ -59,7 +59,6 @@ impl Changes {
         let count = self
             .told
             .load(Ordering::Acquire)
-            .wrapping_add(net.inet_changes())
             .wrapping_add(net.inet6_changes())
             .wrapping_add(net.nexthop_changes());
         // CAST: The lower bits are enough to tell one state from the next; those of the alignment are not.
