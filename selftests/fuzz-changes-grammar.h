@@ -109,7 +109,7 @@ static const struct kind {
 	{ 's', { "any", "local", "any" } },
 	{ 't', { "esp", "second", "twice", "comp", "none", "esp" } },
 	{ 'y', { "net/ipv4/fib_multipath_hash_policy", "net/ipv4/fib_multipath_use_neigh", "net/ipv6/fib_multipath_hash_policy",
-		 "net/ipv4/conf/all/disable_xfrm", "net/ipv6/conf/all/disable_policy" } },
+		 "net/ipv4/fib_multipath_hash_seed", "net/ipv4/conf/all/disable_xfrm", "net/ipv6/conf/all/disable_policy" } },
 };
 
 struct change {

@@ -430,10 +430,14 @@ static int do_encap(struct world *w, const uint8_t *a)
 	return flow_route(w, FLOW(a[1], a[0], 1), if_ids[a[2]]);
 }
 
+/* Switches a setting on, or off, as it was in the beginning. */
 static int do_sysctl(struct world *w, const uint8_t *a)
 {
+	const char *name = kind_of('y')->words[a[0]];
+	const char *off = strcmp(name, HASH_SEED) ? "0" : FIRST_SEED;
+
 	enter(w->ns[HERE]);
-	return set_sysctl(kind_of('y')->words[a[0]], a[1] ? "1" : "0");
+	return set_sysctl(name, a[1] ? "1" : off);
 }
 
 /* For both worlds, as the sender is one. */
@@ -519,12 +523,8 @@ static void restore_xfrm(struct world *w);
 /* Makes all as it was in the beginning. */
 static void restore(struct world *w)
 {
-	static const char *const zero[] = { "net/ipv4/fib_multipath_hash_policy", "net/ipv6/fib_multipath_hash_policy",
-		"net/ipv4/fib_multipath_use_neigh", "net/ipv4/conf/all/disable_xfrm", "net/ipv6/conf/all/disable_policy" };
-
-	enter(w->ns[HERE]);
-	for (size_t i = 0; i < ARRAY_SIZE(zero); i++)
-		set_sysctl(zero[i], "0");
+	for (uint8_t i = 0; kind_of('y')->words[i]; i++)
+		do_sysctl(w, (uint8_t[]){ i, 0 });
 	forget_routes(w);
 	restore_underlays(w);
 	restore_xfrm_devices(w);

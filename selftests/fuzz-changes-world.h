@@ -135,6 +135,10 @@ static void enter(int ns)
 		err(1, "setns");
 }
 
+/* By which flows are spread over the members of a group, of both families. */
+#define HASH_SEED "net/ipv4/fib_multipath_hash_seed"
+#define FIRST_SEED "1234"
+
 /* Writes a setting of the namespace that the process is in. */
 static int set_sysctl(const char *name, const char *value)
 {
@@ -223,7 +227,7 @@ static int netns_new(void)
 	set_sysctl("net/ipv6/conf/default/addr_gen_mode", "1");
 	set_sysctl("net/ipv6/conf/default/accept_dad", "0");
 	set_sysctl("net/ipv6/conf/all/accept_dad", "0");
-	set_sysctl("net/ipv4/fib_multipath_hash_seed", "1234");
+	set_sysctl(HASH_SEED, FIRST_SEED);
 	return fd;
 }
 

@@ -13,7 +13,7 @@ run()
 {
 	# The same each time, unless more are asked for: make fuzz draws others.
 	[ -n "${FUZZ_COUNT-}" ] || : "${FUZZ_SEED:=7000}"
-	fuzz_parameters 2000
+	fuzz_parameters 1000
 	fuzz "$fuzzer" run "$seed" "$count"
 }
 
