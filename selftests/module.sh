@@ -7,6 +7,7 @@
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/bundles-lib.sh"
 
 # unload_soon: unloads the driver as soon as what was freed a moment ago is really gone.
 unload_soon()
@@ -128,6 +129,55 @@ loaded_many_times()
 	done
 }
 
+# A CPU that comes after the driver was loaded remembers what it sends, as others do, also if it goes and comes.
+cpu_comes()
+{
+	local cpu=/sys/devices/system/cpu/cpu1/online turn before
+
+	if [ ! -w $cpu ] || [ "$DRIVER" = c ]; then
+		skip 'it takes a second CPU, and a driver that remembers'
+		return
+	fi
+	defer driver_load
+	defer reset_gateways
+	defer eval "echo 1 >$cpu"
+	check unload_soon -- 'the driver can not be unloaded'
+	echo 0 >$cpu
+	check driver_load -- 'the driver can not be loaded'
+	device a static 5
+	device b static 5
+	tunnel id=5
+	for turn in first second; do
+		echo 1 >$cpu
+		job_start ip netns exec "$gwa" taskset -c 1 ping -n -q -i 0.01 10.1.0.2 >/dev/null 2>&1
+		if [ $turn = first ]; then
+			count_calls_of "$job" xfrm_state_find || return
+		else
+			echo "common_pid == $job" >"$calls/events/kprobes/bundles_call_$$/filter"
+		fi
+		sleep 1
+		before=$(calls)
+		check slowwait 20 has_sent 200 "$(tx_packets)" -- 'the flow does not go on'
+		check [ $(($(calls) - before)) -le 4 ] -- "$(($(calls) - before)) look-ups of states for 200 packets, $turn time"
+		echo 0 >$cpu
+		check slowwait 20 has_sent 20 "$(tx_packets)" -- 'the flow ends with the CPU'
+		job_stop "$job"
+	done
+	check reach "$gwa" 10.1.0.2 -- 'it is not answered without the CPU'
+}
+
+tx_packets()
+{
+	inside "$gwa" cat /sys/class/net/ipsec/statistics/tx_packets
+}
+
+# has_sent COUNT BEFORE
+# shellcheck disable=SC2329
+has_sent()
+{
+	[ "$(tx_packets)" -ge $(($2 + $1)) ]
+}
+
 # Loaded again while devices of other namespaces are being taken down.
 unloaded_while_netns_goes()
 {
@@ -217,7 +267,7 @@ setup_gateways
 subtest route_keeps_module_4 route_keeps_module 10.9.0.0/24 -4
 subtest route_keeps_module_6 route_keeps_module fd00:9::/64 -6
 for name in devices_go_with_module nothing_left_behind route_without_module loaded_many_times \
-	unloaded_while_netns_goes other_driver_loaded other_driver_refused; do
+	cpu_comes unloaded_while_netns_goes other_driver_loaded other_driver_refused; do
 	subtest $name $name
 done
 subtest unloaded_while_packets_wait_static unloaded_while_packets_wait static

@@ -3,6 +3,7 @@
  * What bindgen reads. bindgen_parameters says which items of it are taken.
  */
 
+#include <linux/cpuhotplug.h>
 #include <linux/etherdevice.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
@@ -10,6 +11,8 @@
 #include <linux/lwtunnel.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
+#include <linux/percpu.h>
+#include <linux/percpu-refcount.h>
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/rtnetlink.h>

@@ -6,7 +6,7 @@
 
 void net_helper_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *))
 {
-	timer_setup(timer, function, 0);
+	timer_setup(timer, function, TIMER_PINNED);
 }
 
 void net_helper_mod_timer_seconds(struct timer_list *timer, unsigned int seconds)

@@ -24,6 +24,8 @@ pub(crate) mod namespace;
 pub(crate) mod neighbour;
 pub(crate) mod netlink;
 pub(crate) mod notifier;
+pub(crate) mod per_cpu;
+mod percpu_ref;
 pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;

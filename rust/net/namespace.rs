@@ -8,6 +8,7 @@ use crate::{
     bindings,
     net::{
         device::NetDevice,
+        percpu_ref::PercpuRef,
         rtnl::{
             KillList,
             Rtnl, //
@@ -19,12 +20,14 @@ use core::{
     cell::UnsafeCell,
     marker::PhantomData,
     mem::MaybeUninit,
-    ptr::NonNull,
+    ptr::{
+        self,
+        NonNull, //
+    },
     sync::atomic::{
         AtomicBool,
         AtomicPtr,
         AtomicU32,
-        AtomicUsize,
         Ordering, //
     }, //
 };
@@ -94,7 +97,7 @@ impl Net {
 
     /// Whether both are the same namespace.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        core::ptr::eq(self, other)
+        ptr::eq(self, other)
     }
 
     /// The device with the interface index `ifindex` in this namespace.
@@ -147,8 +150,8 @@ impl<T: PerNet> SlotRef<T> {
 struct Stored<T> {
     /// Whether `data` is initialised and may be reached.
     live: AtomicBool,
-    /// The number of [`Hold`]s.
-    holds: AtomicUsize,
+    /// Counts the [`Hold`]s. Initialised as long as `data` is.
+    holds: MaybeUninit<PercpuRef>,
     data: MaybeUninit<T>,
 }
 
@@ -157,13 +160,13 @@ struct Stored<T> {
 ///
 /// # Invariants
 ///
-/// `holds` counts this value. It is that of the namespace whose [`Net::id`] is `net`.
+/// It is a reference that `holds` counts. That is the one of the namespace whose [`Net::id`] is `net`.
 pub(crate) struct Hold {
-    holds: NonNull<AtomicUsize>,
+    holds: NonNull<PercpuRef>,
     net: u64,
 }
 
-// SAFETY: The count is atomic.
+// SAFETY: It may be given back on any CPU.
 unsafe impl Send for Hold {}
 // SAFETY: As above.
 unsafe impl Sync for Hold {}
@@ -178,7 +181,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         // SAFETY: By the type invariant; the exit waits for the count before the memory goes.
-        unsafe { self.holds.as_ref() }.fetch_sub(1, Ordering::Release);
+        unsafe { self.holds.as_ref().put() };
     }
 }
 
@@ -217,7 +220,7 @@ impl<T: PerNet> PerNetSlot<T> {
     /// before, with `EINVAL` when this is not [`PerNet::SLOT`], and with what [`PerNet::new`] fails with.
     pub(crate) fn register(&'static self) -> Result<PerNetRegistration<T>> {
         // The callbacks work on that one.
-        if !core::ptr::eq(self, T::SLOT.0) {
+        if !ptr::eq(self, T::SLOT.0) {
             return Err(EINVAL);
         }
         if self.taken.swap(true, Ordering::Relaxed) {
@@ -287,12 +290,10 @@ impl<T: PerNet> PerNetSlot<T> {
     /// being removed.
     pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
         let stored = self.find_stored(net, rcu)?;
-        // SAFETY: The memory is that of a live namespace.
-        let holds = unsafe { &(*stored).holds };
-        // The exit reads the count a grace period after it has made the namespace not live.
-        holds.fetch_add(1, Ordering::Relaxed);
-        // INVARIANT: It was just counted.
-        Some(Hold {
+        // SAFETY: The data is live, and so is the count.
+        let holds = unsafe { (*stored).holds.assume_init_ref() };
+        // INVARIANT: That is a reference.
+        holds.try_get(rcu).then(|| Hold {
             holds: NonNull::from(holds),
             net: net.id(),
         })
@@ -326,9 +327,17 @@ impl<T: PerNet> PerNetSlot<T> {
 
         // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
         let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
-        // SAFETY: As above; the memory stays where it is.
-        let ret = unsafe { pin_init::raw_try_init((&raw mut (*stored).data).cast(), T::new()) };
-        match ret {
+        let init = || {
+            // SAFETY: As above; the memory stays where it is.
+            let holds: *mut PercpuRef = unsafe { &raw mut (*stored).holds }.cast();
+            // SAFETY: As above.
+            unsafe { pin_init::raw_try_init(holds, PercpuRef::new()) }?;
+            // SAFETY: As above.
+            unsafe { pin_init::raw_try_init((&raw mut (*stored).data).cast(), T::new()) }
+                // SAFETY: It was just initialised, and nobody has seen it.
+                .inspect_err(|_| unsafe { holds.drop_in_place() })
+        };
+        match init() {
             Ok(()) => {
                 // SAFETY: As above. INVARIANT: The data was just initialised.
                 unsafe { &(*stored).live }.store(true, Ordering::Release);
@@ -361,7 +370,7 @@ impl<T: PerNet> PerNetSlot<T> {
     unsafe fn for_each(nets: *mut bindings::list_head, f: impl Fn(&Net, *mut Stored<T>)) {
         // SAFETY: The list is valid.
         let mut node = unsafe { (*nets).next };
-        while !core::ptr::eq(node, nets) {
+        while !ptr::eq(node, nets) {
             // SAFETY: Its members are linked through `exit_list`.
             let net = unsafe { kernel::container_of!(node, bindings::net, exit_list) };
             // SAFETY: `init` ran, so the id is known and the memory allocated.
@@ -383,7 +392,8 @@ impl<T: PerNet> PerNetSlot<T> {
         // SAFETY: The kernel passes a list of namespaces for which `init` ran.
         unsafe {
             Self::for_each(nets, |_, stored| {
-                (*stored).live.store(false, Ordering::Release)
+                (*stored).live.store(false, Ordering::Release);
+                (*stored).holds.assume_init_ref().kill();
             })
         };
         rcu::synchronize_rcu();
@@ -392,14 +402,16 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe {
             Self::for_each(nets, |net, stored| {
                 // Nobody can begin to hold anything any more.
-                if (*stored).holds.load(Ordering::Acquire) != 0 {
+                let holds = (*stored).holds.assume_init_mut();
+                if holds.is_in_use() {
                     T::exit(net);
                 }
                 // Who holds something was to let go of it just now. The devices and routes of the
                 // namespace go only after this, and after the RCU callbacks of what was let go.
-                while (*stored).holds.load(Ordering::Acquire) != 0 {
+                while holds.is_in_use() {
                     fsleep(Delta::from_millis(1));
                 }
+                ptr::drop_in_place(holds);
                 (*stored).data.assume_init_drop();
             })
         };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work to be done some time later, in softirq context.
+//! Work to be done some time later, in softirq context, on the same CPU.
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
@@ -57,13 +57,13 @@ impl<T: Expire> Timer<T> {
         &self.data
     }
 
-    /// Lets it expire after `seconds`. From any context.
+    /// Lets it expire after `seconds`, on this CPU as long as that is online. From any context.
     pub(crate) fn start(&self, seconds: u32) {
         // SAFETY: By the type invariant. One that was shut down stays so.
         unsafe { bindings::net_helper_mod_timer_seconds(self.timer.get(), seconds) };
     }
 
-    /// Lets it expire after so many ticks, unless it does so sooner. From any context.
+    /// Lets it expire after so many ticks, unless it does so sooner; where, as above. From any context.
     pub(crate) fn start_within(&self, ticks: usize) {
         // SAFETY: As above.
         unsafe { bindings::net_helper_timer_reduce(self.timer.get(), ticks) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was found for packets before: for each CPU a table of a fixed size that forgets.
+//! What was found for packets of a CPU before: a table of a fixed size that forgets.
 //!
 //! A table is a number of sets, chosen by a hash of the key, each with room for a few entries. What
 //! has not been used since the last sweep gives way to what is new, and the next sweep forgets it. So
@@ -11,11 +11,6 @@
 use crate::net::try_lock::TryLock;
 
 use kernel::{
-    alloc::KVec,
-    cpu::{
-        nr_cpu_ids,
-        CpuId, //
-    },
     prelude::*,
     sync::atomic::{
         AtomicFlag,
@@ -132,12 +127,9 @@ impl<K: Key, V> Table<K, V> {
     }
 }
 
-/// The table of one CPU, in memory of its own.
-type PerCpu<K, V> = KBox<TryLock<Table<K, V>>>;
-
-/// A cache from `K` to `V`.
+/// A cache from `K` to `V`, for one CPU.
 pub(crate) struct Cache<K: Key, V: Send> {
-    tables: KVec<PerCpu<K, V>>,
+    table: TryLock<Table<K, V>>,
     seed: u64,
     /// Whether anything may be in it.
     in_use: AtomicFlag,
@@ -146,15 +138,8 @@ pub(crate) struct Cache<K: Key, V: Send> {
 impl<K: Key, V: Send> Cache<K, V> {
     /// An empty cache, whose hash depends on `seed`.
     pub(crate) fn new(seed: u64) -> Result<Self> {
-        // CAST: The number of CPUs is small.
-        let cpus = nr_cpu_ids() as usize;
-        let mut tables = KVec::with_capacity(cpus, GFP_KERNEL)?;
-        for _ in 0..cpus {
-            let table = TryLock::new(Table::new()?);
-            tables.push(KBox::new(table, GFP_KERNEL)?, GFP_KERNEL)?;
-        }
         Ok(Self {
-            tables,
+            table: TryLock::new(Table::new()?),
             seed,
             in_use: AtomicFlag::new(false),
         })
@@ -167,22 +152,19 @@ impl<K: Key, V: Send> Cache<K, V> {
         (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS
     }
 
-    /// What `take` makes of what is known for `key` on this CPU. Softirqs have to be disabled.
+    /// What `take` makes of what is known for `key`. Softirqs have to be disabled.
     pub(crate) fn get<R>(&self, key: &K, take: impl FnOnce(&V) -> Option<R>) -> Option<R> {
-        // CAST: u32 fits into usize.
-        let table = self.tables.get(CpuId::current().as_u32() as usize)?;
-        table.try_lock()?.get(self.set(key), key).and_then(take)
+        self.table
+            .try_lock()?
+            .get(self.set(key), key)
+            .and_then(take)
     }
 
-    /// Remembers `value` for `key` on this CPU. Softirqs have to be disabled. Returns whether
-    /// nothing was in the cache before, so that a sweep is due in a while.
+    /// Remembers `value` for `key`. Softirqs have to be disabled. Returns whether nothing was in the cache
+    /// before, so that a sweep is due in a while.
     #[must_use = "somebody has to sweep"]
     pub(crate) fn put(&self, key: K, value: V) -> bool {
-        // CAST: u32 fits into usize.
-        let Some(table) = self.tables.get(CpuId::current().as_u32() as usize) else {
-            return false;
-        };
-        let Some(mut table) = table.try_lock() else {
+        let Some(mut table) = self.table.try_lock() else {
             return false;
         };
         table.put(self.set(&key), key, value);
@@ -190,35 +172,29 @@ impl<K: Key, V: Send> Cache<K, V> {
         !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets, on all CPUs, what was not used since the last sweep, and what `keep` does not say yes
-    /// to. Returns whether anything is left, so that the next sweep is due. In softirq context.
+    /// Forgets what was not used since the last sweep, and what `keep` does not say yes to. Returns whether
+    /// anything is left, so that the next sweep is due. In softirq context.
     #[must_use = "somebody has to sweep again"]
     pub(crate) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
         self.in_use.store(false, Relaxed);
-        let mut left = false;
-        for table in &self.tables {
-            left |= match table.try_lock() {
-                Some(mut table) => {
-                    table.sweep(&keep);
-                    !table.empty
-                }
-                None => true,
-            };
-        }
+        let left = match self.table.try_lock() {
+            Some(mut table) => {
+                table.sweep(keep);
+                !table.empty
+            }
+            None => true,
+        };
         left && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets, on all CPUs, what `gone` says yes to. Returns whether it is all forgotten: if not, a
-    /// table was in use, and this has to be done again.
+    /// Forgets what `gone` says yes to. Returns whether it is all forgotten: if not, the table was in use, and
+    /// this has to be done again.
     #[must_use = "it may have to be done again"]
     pub(crate) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
-        let mut all = true;
-        for table in &self.tables {
-            match table.try_lock() {
-                Some(mut table) => table.forget(&gone),
-                None => all = false,
-            }
-        }
-        all
+        let Some(mut table) = self.table.try_lock() else {
+            return false;
+        };
+        table.forget(gone);
+        true
     }
 }

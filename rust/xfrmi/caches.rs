@@ -32,15 +32,17 @@ use crate::net::{
         Flow,
         FlowKey, //
     },
-    global::{
-        Global,
-        Registration, //
-    },
     jiffies::{
         self,
         Instant, //
     },
     namespace::Net,
+    per_cpu::{
+        PerCpu,
+        PerCpuRegistration,
+        PerCpuSlot,
+        SlotRef, //
+    },
     rtnl::Link,
     timer::{
         Expire,
@@ -69,7 +71,7 @@ use kernel::{
 /// The time between sweeps.
 const SWEEP_SECONDS: u32 = 1;
 
-static CACHES: Global<Timer<Caches>> = Global::new();
+static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 
 /// What a bundle is known by.
 #[derive(Clone, Copy)]
@@ -153,9 +155,21 @@ impl Found {
 /// For how long a bundle is used without being looked up again, in ticks.
 static LIFETIME: AtomicUsize = AtomicUsize::new(0);
 
+/// What is known for packets of a CPU.
 pub(crate) struct Caches {
     bundles: Cache<BundleKey, Found>,
     metadata: Cache<InfoKey, Metadata>,
+}
+
+impl PerCpu for Timer<Caches> {
+    const SLOT: SlotRef<Self> = SlotRef::new(&CACHES);
+
+    fn new() -> impl PinInit<Self, Error> {
+        Timer::new(try_init!(Caches {
+            bundles: Cache::new(net::random_u64())?,
+            metadata: Cache::new(net::random_u64())?,
+        }? Error))
+    }
 }
 
 impl Expire for Caches {
@@ -169,17 +183,13 @@ impl Expire for Caches {
 }
 
 /// The caches are there, until it is dropped.
-pub(crate) type CachesRegistration = Registration<Timer<Caches>>;
+pub(crate) type CachesRegistration = PerCpuRegistration<Timer<Caches>>;
 
 /// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up again.
 pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     flow::init();
     LIFETIME.store(jiffies::ticks(lifetime), Ordering::Relaxed);
-    let caches = Caches {
-        bundles: Cache::new(net::random_u64())?,
-        metadata: Cache::new(net::random_u64())?,
-    };
-    CACHES.register(KBox::pin_init(Timer::new(caches), GFP_KERNEL)?)
+    CACHES.register()
 }
 
 /// The bundle for packets of a device with this key, if it is known and still right.
@@ -269,11 +279,10 @@ pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
 pub(super) fn forget(net: &Net) {
     let forgotten = || {
         let rcu = rcu::read_lock();
-        CACHES.get(&rcu).is_none_or(|caches| {
-            caches
-                .data()
-                .bundles
-                .forget(|found| found.bundle.refers_to(net))
+        // Of all of them, also if of one it has to be done again.
+        CACHES.all(&rcu).fold(true, |all, caches| {
+            let bundles = &caches.data().bundles;
+            bundles.forget(|found| found.bundle.refers_to(net)) && all
         })
     };
     while !forgotten() {

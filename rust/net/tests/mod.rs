@@ -10,6 +10,7 @@ mod global;
 mod netlink;
 mod numbers;
 mod packet;
+mod per_cpu;
 mod rhashtable;
 mod skb;
 mod try_lock;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/percpu.h>
+#include <linux/percpu-refcount.h>
+
+#include "helpers.h"
+
+void * __percpu *net_helper_alloc_percpu_pointer(void)
+{
+	return alloc_percpu(void *);
+}
+
+void *net_helper_this_cpu_pointer(void * __percpu *pointers)
+{
+	return this_cpu_read(*pointers);
+}
+
+/* NULL for a CPU that is not possible, too. */
+void *net_helper_per_cpu_pointer(void * __percpu *pointers, unsigned int cpu)
+{
+	return cpu_possible(cpu) ? READ_ONCE(*per_cpu_ptr(pointers, cpu)) : NULL;
+}
+
+void net_helper_set_per_cpu_pointer(void * __percpu *pointers, unsigned int cpu, void *value)
+{
+	smp_store_release(per_cpu_ptr(pointers, cpu), value);
+}
+
+bool net_helper_percpu_ref_tryget_live(struct percpu_ref *ref)
+{
+	return percpu_ref_tryget_live(ref);
+}
+
+void net_helper_percpu_ref_put(struct percpu_ref *ref)
+{
+	percpu_ref_put(ref);
+}
