@@ -334,11 +334,11 @@ ends()
 {
 	local expires=3 lookups
 
+	! debug_kernel || expires=20
 	waiting "$1" "$2"
 	send 5
-	sleep 1
 	expect "tx_packets $errors before" "$(counted)" '0 0 0 0'
-	slowwait 10 has_counted '0 5 5 5' >/dev/null
+	slowwait 60 has_counted '0 5 5 5' >/dev/null
 	expect "tx_packets $errors" "$(counted)" '0 5 5 5'
 	lookups=$(xfrm_stat "$gwa" XfrmOutNoStates)
 	sleep 1.5
@@ -504,7 +504,15 @@ setup_gateways
 clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" \
 	-c "$(dirname "$0")/metadata.bpf.c" -o "$program" || rm -f "$program"
 
-for kind in none static external; do
+# What the kernel's own queue keeps of routes it never releases.
+for family in 4 6; do
+	if [ -e /sys/kernel/debug/kmemleak ]; then
+		subtest first_none_$family skip 'the kernel leaks references to the routes of packets that wait'
+	else
+		subtest first_none_$family first none $family
+	fi
+done
+for kind in static external; do
 	for family in 4 6; do
 		subtest first_${kind}_$family first $kind $family
 	done
