@@ -4,7 +4,7 @@
 
 KDIR ?=
 DRIVER ?= both
-export DRIVER TESTS V
+export DRIVER TESTS ALL V
 
 scripts := $(CURDIR)/scripts
 vm := $(scripts)/vm.sh
@@ -16,7 +16,7 @@ vm := $(scripts)/vm.sh
 demo: modules
 	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
 
-## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu": some)
+## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu": some; ALL=1: more combinations)
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules

@@ -112,7 +112,7 @@ else
 		printf 'mount -o remount,rw / && cd /src || exit\n'
 		printf 'export TERM=dumb\n'
 		[ -n "$emulator" ] || printf 'while :; do : >/results/.alive; sleep 10; done &\n'
-		for name in DRIVER TESTS V; do
+		for name in DRIVER TESTS ALL V; do
 			[ -z "${!name-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
 		done
 		printf '%q ' "$@"

@@ -179,6 +179,43 @@ receive_static()
 	expect 'packets without metadata' "$(marked "$gwb" 57005)" 3
 }
 
+# While packets come in, their state goes from the external device's connection to that of a static device and
+# back. What the metadata says is the connection by which the device was found. That the policies are asked in
+# between, because the devices are in another namespace, makes it more likely that the state has changed by then.
+receive_if_id_changes()
+{
+	local sender changes id6
+
+	[ "$(nproc)" -ge 2 ] || { skip 'there is one CPU only'; return; }
+	defer reset_gateways "$inner"
+	defer ip -n "$inner" link del six
+	device a static 5
+	ip -n "$inner" -batch - <<-END
+		link add ipsec link-netns $gwb type xfrm external
+		link add six link-netns $gwb type xfrm if_id 6
+		link set ipsec up
+		link set six up
+	END
+	tunnel id=5 n=1 ns_b= way=out
+	tunnel id=5 n=1 ns_a= way=in
+	tunnel id=6 n=1 ns_a= way=in what=policy
+	check attach "$inner" ingress mark_is_if_id -- 'the program is not accepted'
+	count_marks "$inner" 5 6 57005
+	# Nobody answers there.
+	ip -n "$gwa" route add 10.1.0.77 dev ipsec src 10.1.0.1
+	job_start ip netns exec "$gwa" taskset -c 0 socat -u -b 32 OPEN:/dev/zero UDP4-SENDTO:10.1.0.77:9 2>/dev/null
+	sender=$job
+	changes=$(inside "$gwb" taskset -c 1 "$here/xfrm.py" alternate-if-id "${under4[b]}" 0x1010 5 6 5)
+	job_stop "$sender"
+	id6=$(stat "$inner" six rx_packets)
+	log_info "$changes changes, $(marked "$inner" 5) packets of the external device, $id6 of the static one"
+	check [ "${changes:-0}" -gt 1000 ] -- "the state has changed $changes times"
+	check [ "$(marked "$inner" 5)" -gt 500 ] -- 'the external device has received too few packets'
+	check [ "$id6" -gt 500 ] -- 'the static device has received too few packets'
+	expect "the external device's packets that belong to the other" "$(marked "$inner" 6)" 0
+	expect "the external device's packets without metadata" "$(marked "$inner" 57005)" 0
+}
+
 # The firewall says which connection a packet belongs to, and routes say nothing.
 mark_output()
 {
@@ -408,7 +445,8 @@ ingress_fault8_redirected_back()
 }
 
 all='receive_if_id receive_link receive_link_fault11_other_netns_created
-	receive_link_fault11_other_netns_moved receive_link_fault11_nested receive_static transmit_if_id
+	receive_link_fault11_other_netns_moved receive_link_fault11_nested receive_static receive_if_id_changes
+	transmit_if_id
 	transmit_link transmit_set_twice transmit_fault6_behind_netem transmit_read transmit_read_forwarded
 	transmit_forwarded transmit_fault8_without_route transmit_too_big transmit_other_family
 	ingress_fault8_redirected_back'

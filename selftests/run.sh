@@ -7,6 +7,7 @@
 #	MODULE=FILE	our module
 #	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:add,dump" are
 #			subtests of it
+#	ALL=1		all combinations of families and the like, where a few stand for the rest
 #
 # Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver
 # is known to fail are in known-c-failures, and with DRIVER=c exactly those have to fail.
@@ -17,10 +18,10 @@ export MODULE=${MODULE:-$here/../out/stock/rust/xfrm_interface_rust.ko}
 export KSFT_NET_DIR=${KSFT_NET_DIR:-/kernel/source/tools/testing/selftests/net}
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 
-# Those that take longest are first, so that all end at about the same time. "stale" is not among them: it wants
-# packets to be seen within a moment, which a machine that does other things as well does not always keep.
-all='kernel-xfrm-state kernel-xfrm-policy nested pmtu traffic drops netns faults counters ike-strongswan vrf tenants hooks
-	regressions wait ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
+# Those that take longest are first, so that all end at about the same time.
+all='kernel-xfrm-state kernel-xfrm-policy nested stale-routes stale-policies stale-sub-policies stale-states pmtu
+	traffic drops netns faults counters wait ike-strongswan vrf tenants hooks regressions
+	ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
 	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module undisturbed nested-gro races
 	allocation-faults fuzz-netlink fuzz-packets fuzz-changes'
 tests=${TESTS:-$all}
@@ -31,8 +32,8 @@ unset TESTS
 # How long one file may take, in seconds, on a machine that is only emulated.
 limit=${LIMIT:-1200}
 
-# How many run at once.
-jobs=${JOBS:-$(nproc)}
+# How many run at once: more than there are CPUs, since most wait more than they compute.
+jobs=${JOBS:-$(($(nproc) + 1))}
 
 count=0 passed=0 failed=0 skipped=0 known=0
 failures=()
@@ -211,7 +212,7 @@ else
 fi
 echo "# kernel $(uname -r), driver $DRIVER"
 
-# Most tests wait more than they compute, and each has namespaces of its own, so several run at once;
+# Each test has namespaces of its own, so several run at once;
 # but not beside one that unloads the driver, that sees what others make it drop or release, or that keeps
 # them from changing any device for most of the time.
 together='' alone=''
