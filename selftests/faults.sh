@@ -56,9 +56,9 @@ fault1_transport_tcp()
 	defer reset_gateways
 	tunnel outer=4 inner=4 chain=esp:transport
 	external "$gwb"
-	job_start ip netns exec "$gwb" socat TCP4-LISTEN:7,reuseaddr SYSTEM:'echo hello'
+	job_start ip netns exec "$gwb" socat -U TCP4-LISTEN:7,reuseaddr SYSTEM:'echo hello'
 	await_listener "$gwb" 7
-	expect 'the answer' "$(inside "$gwa" socat -T 10 TCP4:192.0.2.2:7,connect-timeout=5 - </dev/null)" hello
+	expect 'the answer' "$(inside "$gwa" socat -u -T 10 TCP4:192.0.2.2:7,connect-timeout=5 -)" hello
 	job_stop "$job"
 }
 

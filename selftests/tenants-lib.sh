@@ -62,7 +62,7 @@ setup_tenants()
 		tenant_link "$gwa" "${!left}" $i 10.0.1 fd00:a 10.0.2 fd00:b
 		tenant_link "$gwb" "${!right}" $i 10.0.2 fd00:b 10.0.1 fd00:a
 		tunnel id=$i n=$i
-		job_start ip netns exec "${!right}" socat TCP6-LISTEN:7,fork,reuseaddr,ipv6only=0 \
+		job_start ip netns exec "${!right}" socat -U TCP6-LISTEN:7,fork,reuseaddr,ipv6only=0 \
 			"SYSTEM:echo tenant$i" 2>/dev/null
 	done
 	for i in 1 2 3; do
@@ -77,8 +77,8 @@ who()
 	local left=left$1 address=$2 patience=${3:-20}
 
 	[[ $address != *:* ]] || address=[$address]
-	inside "${!left}" socat -T $((patience + 10)) "TCP:$address:7,connect-timeout=$patience" - \
-		</dev/null 2>/dev/null
+	# Only that way: else it would wait for half a second after it has nothing to say any more.
+	inside "${!left}" socat -u -T $((patience + 10)) "TCP:$address:7,connect-timeout=$patience" - 2>/dev/null
 }
 
 each_reaches_its_own()
