@@ -186,18 +186,27 @@ listens()
 # TCP sends its SYN once, and knows that it has not left.
 tcp()
 {
-	local before
+	local before lookups
 
 	waiting "$1" "$2"
+	lookups=$(xfrm_stat "$gwa" XfrmOutNoStates)
 	job_start ip netns exec "$gwb" socat -lf /dev/null TCP6-LISTEN:4000,fork /dev/null
 	defer job_stop "$job"
 	await_listener "$gwb" 4000
 	before=$(tcp_retransmits)
 	job_start ip netns exec "$gwa" python3 "$tmp/connect.py" "$to" 2>/dev/null
+	slowwait 20 looked_up_since "$lookups" >/dev/null
 	sleep 2
 	negotiated
 	check wait "$job" -- 'there is no connection'
 	expect 'segments sent again' $(($(tcp_retransmits) - before)) 0
+}
+
+# looked_up_since LOOKUPS: whether there were look-ups without a result since then.
+# shellcheck disable=SC2329
+looked_up_since()
+{
+	[ "$(xfrm_stat "$gwa" XfrmOutNoStates)" -gt "$1" ]
 }
 
 tcp_retransmits()

@@ -119,8 +119,8 @@ impl<T: PerCpu> PerCpuSlot<T> {
             return None;
         }
         // SAFETY: By the type invariant.
-        let value: *mut T =
-            unsafe { bindings::net_helper_this_cpu_pointer(pointers.cast()) }.cast();
+        let value = unsafe { bindings::net_helper_this_cpu_pointer(pointers.cast()) };
+        let value: *mut T = value.cast();
         // SAFETY: By the type invariant the value outlives the critical section.
         unsafe { value.as_ref() }
     }
@@ -131,8 +131,8 @@ impl<T: PerCpu> PerCpuSlot<T> {
         let cpus = if pointers.is_null() { 0 } else { nr_cpu_ids() };
         (0..cpus).filter_map(move |cpu| {
             // SAFETY: By the type invariant.
-            let value: *mut T =
-                unsafe { bindings::net_helper_per_cpu_pointer(pointers.cast(), cpu) }.cast();
+            let value = unsafe { bindings::net_helper_per_cpu_pointer(pointers.cast(), cpu) };
+            let value: *mut T = value.cast();
             // SAFETY: By the type invariant the value outlives the critical section.
             unsafe { value.as_ref() }
         })
@@ -185,8 +185,8 @@ impl<T: PerCpu> Drop for PerCpuRegistration<T> {
             rcu::synchronize_rcu();
             for cpu in 0..nr_cpu_ids() {
                 // SAFETY: By the type invariant of the slot. The memory is ours by now.
-                let value: *mut T =
-                    unsafe { bindings::net_helper_per_cpu_pointer(pointers, cpu) }.cast();
+                let value = unsafe { bindings::net_helper_per_cpu_pointer(pointers, cpu) };
+                let value: *mut T = value.cast();
                 if !value.is_null() {
                     // SAFETY: `online` has put a box there, which nobody can reach any more.
                     drop(unsafe { Pin::new_unchecked(KBox::from_raw(value)) });
