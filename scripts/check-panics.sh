@@ -13,8 +13,8 @@ set -euo pipefail
 
 object=$1
 
-# What may call such functions: it makes the tables of the caches of a CPU.
-on_load='::PerCpuSlot<.*>::online'
+# What may call such functions: they make the tables of the caches of a CPU, and room for packets that wait.
+on_load='\(::PerCpuSlot<.*>::online\|::xfrmi::wait::register\)'
 
 # Where the kernel comes in with packets; what these call is inlined into them, or a function of its own.
 entries='::start_xmit ::input::received:: ::input::handle4:: ::input::input6:: ::input::error4:: ::input::error6::

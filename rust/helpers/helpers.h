@@ -71,10 +71,10 @@ unsigned int net_helper_ll_reserved_space(const struct net_device *dev);
 void net_helper_netdev_warn_ratelimited(struct net_device *dev, const char *text);
 
 /* percpu.c */
-void * __percpu *net_helper_alloc_percpu_pointer(void);
-void *net_helper_this_cpu_pointer(void * __percpu *pointers);
-void *net_helper_per_cpu_pointer(void * __percpu *pointers, unsigned int cpu);
-void net_helper_set_per_cpu_pointer(void * __percpu *pointers, unsigned int cpu, void *value);
+void __percpu *net_helper_alloc_percpu_pointer(void);
+void *net_helper_this_cpu_pointer(void __percpu *pointers);
+void *net_helper_per_cpu_pointer(void __percpu *pointers, unsigned int cpu);
+void net_helper_set_per_cpu_pointer(void __percpu *pointers, unsigned int cpu, void *value);
 bool net_helper_percpu_ref_tryget_live(struct percpu_ref *ref);
 void net_helper_percpu_ref_put(struct percpu_ref *ref);
 

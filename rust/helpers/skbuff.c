@@ -55,7 +55,9 @@ bool net_helper_flows_have_labels(void)
 	return err || label;
 }
 
-/* A socket that was found for a packet before it was received may be one that it does not count for. */
+/* A socket that was found for a packet before it was received may be one that
+ * it does not count for.
+ */
 void net_helper_skb_orphan_prefetched(struct sk_buff *skb)
 {
 	if (skb_sk_is_prefetched(skb))

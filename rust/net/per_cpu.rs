@@ -142,7 +142,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
     ///
     /// The kernel calls this on a CPU that comes online, while the slot is registered.
     unsafe extern "C" fn online(cpu: c_uint) -> c_int {
-        let pointers: *mut *mut c_void = T::SLOT.get().pointers.load(Ordering::Acquire).cast();
+        let pointers: *mut c_void = T::SLOT.get().pointers.load(Ordering::Acquire).cast();
         // SAFETY: By the type invariant.
         if !unsafe { bindings::net_helper_per_cpu_pointer(pointers, cpu) }.is_null() {
             // It has been there before.
@@ -176,7 +176,7 @@ impl<T: PerCpu> Drop for PerCpuRegistration<T> {
             // SAFETY: The state was set up, and is removed once. Nothing has to be called for it.
             unsafe { bindings::__cpuhp_remove_state(state, false) };
         }
-        let pointers: *mut *mut c_void = self
+        let pointers: *mut c_void = self
             .slot
             .pointers
             .swap(ptr::null_mut(), Ordering::Relaxed)

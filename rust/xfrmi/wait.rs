@@ -80,9 +80,9 @@ struct Place {
 
 #[pin_data]
 pub(crate) struct Queue {
-    /// In the order in which they came. Taken with softirqs disabled.
+    /// In the order in which they came; there is room for all. Taken with softirqs disabled.
     #[pin]
-    places: SpinLock<KVec<Place>>,
+    places: SpinLock<KVVec<Place>>,
     /// Whether there are any, for those who may not take the lock.
     any: AtomicBool,
 }
@@ -100,7 +100,8 @@ impl Queue {
         let mut places = self.places.lock();
         let left = ALL.saturating_sub(places.len());
         let mine = places.iter().filter(|place| place.connection == connection);
-        if mine.count() >= OF_ONE.min(left / PART) || places.reserve(1, GFP_ATOMIC).is_err() {
+        let count: usize = mine.fold(0, |count, _| count.saturating_add(1));
+        if count >= OF_ONE.min(left / PART) {
             return Err(skb);
         }
         let place = Place {
@@ -109,7 +110,7 @@ impl Queue {
             tried: None,
             packet: Some(Waiting::new(skb, dev, rcu)?),
         };
-        // There is room for one.
+        // There is room for one: this one has only been promised a part of what is left.
         let _ = places.push_within_capacity(place);
         self.any.store(true, Ordering::Relaxed);
         Ok(())
@@ -153,16 +154,25 @@ impl Queue {
     /// Takes out places without a packet. Returns whether any are left.
     fn tidy(&self) -> bool {
         let mut places = self.places.lock();
-        places.retain(|place| place.packet.is_some());
+        let mut kept: usize = 0;
+        for at in 0..places.len() {
+            // What is kept moves up, in its order.
+            let Some((before, rest)) = places.split_at_mut_checked(at) else {
+                break;
+            };
+            let Some(place) = rest.first_mut().filter(|place| place.packet.is_some()) else {
+                continue;
+            };
+            if let Some(gap) = before.get_mut(kept) {
+                mem::swap(gap, place);
+            }
+            kept = kept.saturating_add(1);
+        }
+        while places.len() > kept {
+            places.pop();
+        }
         let any = !places.is_empty();
         self.any.store(any, Ordering::Relaxed);
-        let unused = if any {
-            KVec::new()
-        } else {
-            mem::take(&mut *places)
-        };
-        drop(places);
-        drop(unused);
         any
     }
 }
@@ -185,8 +195,9 @@ pub(crate) type WaitRegistration = Registration<Timer<Queue>>;
 
 /// Makes the queue.
 pub(crate) fn register() -> Result<WaitRegistration> {
+    let places = KVVec::with_capacity(ALL, GFP_KERNEL)?;
     let queue = pin_init!(Queue {
-        places <- new_spinlock!(KVec::new(), "xfrmi_wait"),
+        places <- new_spinlock!(places, "xfrmi_wait"),
         any: AtomicBool::new(false),
     });
     WAITING.register(KBox::pin_init(Timer::new(queue), GFP_KERNEL)?)
