@@ -314,6 +314,202 @@ transport()
 	expect 'packets received on the device' "$(stat "$gwb" ipsec rx_packets)" 5
 }
 
+################################################################################
+# Where the default is to block
+
+# gateway_that_blocks KIND FAMILY: gwa lets nothing through that no policy allows. Those without an if_id are
+# for the host behind it and for finding neighbours, which it would have to allow without xfrm devices, too.
+gateway_that_blocks()
+{
+	local kind=$1 family=$2 encap=''
+
+	[ "$kind" = static ] || encap='encap xfrm if_id 7'
+	reset_gateways
+	defer reset_gateways
+	device a "$kind" 7
+	device b "$kind" 7
+	tunnel id=7 outer="$family"
+	ip -n "$gwb" -batch - <<-END
+		route add 10.3.0.0/24 dev ipsec $encap
+		route add fd00:3::/64 dev ipsec $encap
+	END
+	ip -n "$gwa" -batch - <<-END
+		xfrm policy add src 10.3.0.0/24 dst 0.0.0.0/0 dir fwd
+		xfrm policy add src fd00:3::/64 dst ::/0 dir fwd
+		xfrm policy add src 0.0.0.0/0 dst 10.3.0.0/24 dir out
+		xfrm policy add src ::/0 dst fd00:3::/64 dir out
+		xfrm policy add src ::/0 dst ::/0 proto ipv6-icmp type 135 dir out
+		xfrm policy add src ::/0 dst ::/0 proto ipv6-icmp type 136 dir out
+		xfrm policy add src ::/0 dst ::/0 proto ipv6-icmp type 135 dir in
+		xfrm policy add src ::/0 dst ::/0 proto ipv6-icmp type 136 dir in
+	END
+	block_by_default "$gwa"
+	# Elsewhere these are permanent.
+	defer neighbours "$gwa" b "$gwb"
+	ip -n "$gwa" neigh del "${under6[b]}" dev under
+	capture "$gwb" under
+}
+
+block_by_default()
+{
+	ip -n "$1" xfrm policy setdefault in block fwd block out block
+	defer ip -n "$1" xfrm policy setdefault in accept fwd accept out accept
+}
+
+nothing_in_the_clear()
+{
+	expect 'packets in the clear' "$(captured "$in_the_clear")" 0
+}
+
+# All that policies allow works, in both directions, for the gateway itself and for the host behind it.
+block()
+{
+	local host=$behind
+
+	gateway_that_blocks "$1" "$2"
+	check reach "$gwa" 10.1.0.2 -- 'the gateway is not answered over IPv4'
+	check reach "$gwa" fd00:1::2 -- 'the gateway is not answered over IPv6'
+	check reach "$gwb" 10.1.0.1 -- 'the gateway does not answer over IPv4'
+	check reach "$gwb" fd00:1::1 -- 'the gateway does not answer over IPv6'
+	check reach "$host" 10.1.0.2 -- 'the host is not answered over IPv4'
+	check reach "$host" fd00:1::2 -- 'the host is not answered over IPv6'
+	check reach "$gwb" 10.3.0.2 -- 'the host does not answer over IPv4'
+	check reach "$gwb" fd00:3::2 -- 'the host does not answer over IPv6'
+	expect 'packets in ESP' "$(captured ': ESP\(' 48)" 48
+	nothing_in_the_clear
+}
+
+# What is too big for the tunnel is refused, and its sender is told.
+block_too_big()
+{
+	local address size
+
+	gateway_that_blocks "$1" 4
+	for address in 10.1.0.2 fd00:1::2; do
+		[ "$address" = fd00:1::2 ] && size=1452 || size=1472
+		check refused_as_too_big "$gwa" $address $size -- "the gateway is not told of $address"
+		check refused_as_too_big "$behind" $address $size -- "the host is not told of $address"
+	done
+	nothing_in_the_clear
+}
+
+refused_as_too_big()
+{
+	[[ $(inside "$1" ping -n -c 2 -i 0.2 -W 3 -M do -s "$3" "$2" 2>&1) = *@(mtu|MTU)[=:\ ]*1[34]* ]]
+}
+
+# A device whose states are in another namespace. What comes in by it has no states any more, so that there
+# one has to trust the device.
+block_netns()
+{
+	local kind=$1 name=ipsec net=1 ns=$inner self=1 peer=2 encap=''
+
+	gateway_that_blocks "$kind" 4
+	[ "$kind" = static ] || encap='encap xfrm if_id 7'
+	ip -n "$gwa" link set ipsec netns "$inner"
+	defer ip -n "$inner" link del ipsec
+	device_address
+	block_by_default "$inner"
+	check silent "$inner" 10.1.0.2 -- 'an answer is let in over IPv4'
+	check silent "$inner" fd00:1::2 -- 'an answer is let in over IPv6'
+	inside "$inner" sysctl -qw net.ipv4.conf.ipsec.disable_policy=1 net.ipv6.conf.ipsec.disable_policy=1
+	check reach "$inner" 10.1.0.2 -- 'it is not answered over IPv4'
+	check reach "$inner" fd00:1::2 -- 'it is not answered over IPv6'
+	nothing_in_the_clear
+}
+
+# What no policy allows gets out neither beside the device nor by it.
+blocked()
+{
+	local kind=$1 dev=ipsec encap='' ns address before
+
+	gateway_that_blocks "$kind" 4
+	# There is a state for this if_id, and a policy for another host.
+	tunnel id=8 n=2 what=state
+	tunnel id=8 n=2 what=policy inner=4 sel_b=10.5.0.1/32
+	if [ "$kind" = static ]; then
+		dev=ipsec8
+		ip -n "$gwa" link add $dev type xfrm dev under if_id 8
+		defer ip -n "$gwa" link del $dev
+		ip -n "$gwa" link set $dev up
+	else
+		encap='encap xfrm if_id 8'
+	fi
+	ip -n "$gwa" -batch - <<-END
+		route add 10.4.0.0/24 via ${under4[b]} src 10.1.0.1
+		route add fd00:4::/64 via ${under6[b]} src fd00:1::1
+		route add 10.5.0.0/24 dev $dev src 10.1.0.1 $encap
+		route add fd00:5::/64 dev $dev src fd00:1::1 $encap
+	END
+	defer ip -n "$gwa" route del 10.4.0.0/24
+	defer ip -n "$gwa" route del fd00:4::/64
+	before=$(stat "$gwa" $dev tx_errors)
+	for ns in "$gwa" "$behind"; do
+		for address in 10.4.0.2 fd00:4::2 10.5.0.2 fd00:5::2; do
+			check silent "$ns" $address -- "$address answers"
+		done
+	done
+	expect 'packets that the device has dropped' $(($(stat "$gwa" $dev tx_errors) - before)) 12
+	expect 'packets in ESP' "$(captured ': ESP\(')" 0
+	nothing_in_the_clear
+	# They would have been seen.
+	ip -n "$gwa" xfrm policy setdefault in block fwd block out accept
+	for ns in "$gwa" "$behind"; do
+		check silent "$ns" 10.4.0.2 -- 'who answers?'
+		check silent "$ns" fd00:4::2 -- 'who answers?'
+	done
+	expect 'packets in the clear, by default' "$(captured "$in_the_clear" 12)" 12
+}
+
+# A policy without an if_id that blocks is asked before the device, as ever.
+blocked_by_policy()
+{
+	gateway_that_blocks "$1" 4
+	ip -n "$gwa" -batch - <<-END
+		xfrm policy add src 0.0.0.0/0 dst 10.1.0.2/32 dir out action block
+		xfrm policy add src ::/0 dst fd00:1::2/128 dir out action block
+	END
+	check silent "$gwa" 10.1.0.2 -- 'the gateway is answered over IPv4'
+	check silent "$gwa" fd00:1::2 -- 'the gateway is answered over IPv6'
+	check silent "$behind" 10.1.0.2 -- 'the host is answered over IPv4'
+	check silent "$behind" fd00:1::2 -- 'the host is answered over IPv6'
+	expect 'packets in ESP' "$(captured ': ESP\(')" 0
+}
+
+# An encapsulation that sends packets elsewhere than to the device that the route names.
+blocked_encap()
+{
+	gateway_that_blocks "$1" 4
+	neighbours "$gwa" b "$gwb"
+	if ! ip -n "$gwa" route add fd00:6::/64 encap seg6 mode encap segs "${under6[b]}" dev ipsec src fd00:1::1; then
+		skip 'the kernel has no segment routing'
+		return
+	fi
+	check silent "$gwa" fd00:6::2 -- 'it is answered'
+	expect 'packets in the clear' "$(captured 'fd00:6::2')" 0
+	ip -n "$gwa" xfrm policy setdefault in block fwd block out accept
+	check silent "$gwa" fd00:6::2 -- 'it is answered'
+	expect 'packets in the clear, by default' "$(captured 'fd00:6::2' 3)" 3
+}
+
+# Without the patch, a policy for the device, but not for what the gateway itself sends over IPv6.
+others_block_by_device()
+{
+	gateway_that_blocks "$1" 4
+	ip -n "$gwa" -batch - <<-END
+		xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 dev ipsec dir out
+		xfrm policy add src ::/0 dst ::/0 dev ipsec dir out
+	END
+	check reach "$gwa" 10.1.0.2 -- 'the gateway is not answered over IPv4'
+	check reach "$gwb" 10.1.0.1 -- 'the gateway does not answer over IPv4'
+	check reach "$behind" 10.1.0.2 -- 'the host is not answered over IPv4'
+	check reach "$behind" fd00:1::2 -- 'the host is not answered over IPv6'
+	check reach "$gwb" 10.3.0.2 -- 'the host does not answer over IPv4'
+	check reach "$gwb" fd00:3::2 -- 'the host does not answer over IPv6'
+	patched || check silent "$gwa" fd00:1::2 -- 'the gateway is answered over IPv6'
+	nothing_in_the_clear
+}
+
 setup_tenants
 
 hook route_4 route 10.0.2.2
@@ -337,5 +533,21 @@ subtest gre_flower gre_flower
 # These take the tenants' tunnels away.
 hook transport_4 transport 4
 subtest transport_6 transport 6
+
+# And a host that is in no VRF.
+behind='' inner=''
+setup_ns behind inner || exit "$ksft_skip"
+quiet "$behind" "$inner"
+host_behind_gwa "$behind"
+for kind in static external; do
+	hook block_4_$kind block $kind 4
+	hook block_6_$kind block $kind 6
+	hook block_too_big_$kind block_too_big $kind
+	hook block_netns_$kind block_netns $kind
+	hook blocked_$kind blocked $kind
+	hook blocked_by_policy_$kind blocked_by_policy $kind
+	hook blocked_encap_$kind blocked_encap $kind
+	subtest others_block_by_device_$kind others_block_by_device $kind
+done
 
 finish
