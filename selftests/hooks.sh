@@ -395,7 +395,7 @@ block_too_big()
 
 refused_as_too_big()
 {
-	[[ $(inside "$1" ping -n -c 2 -i 0.2 -W 3 -M do -s "$3" "$2" 2>&1) = *@(mtu|MTU)[=:\ ]*1[34]* ]]
+	[[ $(inside "$1" ping -n -c 2 -i 0.2 -W 3 -M "do" -s "$3" "$2" 2>&1) = *@(mtu|MTU)[=:\ ]*1[34]* ]]
 }
 
 # A device whose states are in another namespace. What comes in by it has no states any more, so that there
