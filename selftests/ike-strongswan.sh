@@ -261,10 +261,13 @@ address_change()
 	before=$(spis "$gwa" 192.0.2.2)
 	stream_start 10.1.0.2
 	both_families
-	# charon, if it hears of the loss alone, does not try again.
+	# charon, if it hears of the loss alone, does not try again. It waits for a tenth of a second after the first
+	# of several changes.
 	inside "$gwa" sysctl -qw net.ipv4.conf.under.promote_secondaries=1
-	ip -n "$gwa" addr add 192.0.2.11/24 dev under
-	ip -n "$gwa" addr del 192.0.2.1/24 dev under
+	ip -n "$gwa" -batch - <<-END
+		addr add 192.0.2.11/24 dev under
+		addr del 192.0.2.1/24 dev under
+	END
 	check slowwait 60 moved -- 'the states have not moved to the new address'
 	expect 'SPIs after the change' "$(spis "$gwa" 192.0.2.2)" "$before"
 	expect "states with the if_id" "$(states "$gwa" 5) $(states "$gwb" 5)" '2 2'
