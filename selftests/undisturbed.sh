@@ -25,13 +25,15 @@ counted()
 		<(echo "$2") -
 }
 
-# on_the_wire: what has been captured, without what is different each time: numbers, and the order.
+# on_the_wire: what has been captured, without what is different each time: numbers, the order, and what a host
+# says of itself when its time has come (RFC 4861, RFC 9777).
 on_the_wire()
 {
 	local captured
 
 	mapfile -t -s "$capture_start" captured <"$capture_file"
-	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//' | sort
+	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//' |
+		grep -vE 'ICMP6, (multicast listener|router|neighbor) ' | sort
 }
 
 # observe FILE FAMILY INNER LAYERS IN [PING-OPTIONS]: two pings through such a connection, and what is seen of

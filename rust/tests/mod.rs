@@ -4,4 +4,5 @@
 //! KUnit. They are not in `xfrmi` because KUnit's macros are unsafe code.
 
 mod cache;
+mod if_id;
 mod table;

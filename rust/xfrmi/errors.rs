@@ -22,7 +22,7 @@ pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
         return false;
     };
     match dev.data().mode() {
-        Mode::Static { .. } => error.apply(dev.data().link(), rcu),
+        Mode::Static(_) => error.apply(dev.data().link(), rcu),
         Mode::External => apply_by_any_link(&mut error, rcu),
     }
     true

@@ -4,6 +4,7 @@
 
 use super::{
     caches,
+    if_id::IfId,
     namespace::Namespace,
     table,
     transmit,
@@ -17,10 +18,6 @@ use crate::{
             Device,
             Features,
             Unpublished, //
-        },
-        jiffies::{
-            ticks,
-            Instant, //
         },
         namespace::Net,
         netlink::{
@@ -47,36 +44,16 @@ use crate::{
 
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Relaxed,
-            Release, //
-        },
-        rcu, //
-    }, //
+    sync::rcu, //
 };
 
 /// What tells the connections of a device from those of others.
 pub(crate) enum Mode {
-    /// One connection.
-    Static {
-        /// Its `if_id`, in host byte order, not zero.
-        if_id: Atomic<u32>,
-        /// The `if_id` before the last change; 0 if there was none. Packets may have come in with it
-        /// that still wait in a queue; new ones can't, because the table knows no such device.
-        replaced: Atomic<u32>,
-        /// When it was replaced ([`Instant::as_raw`]).
-        replaced_at: Atomic<usize>,
-    },
+    /// One connection: that with its `if_id`.
+    Static(IfId),
     /// Those that the metadata of packets name.
     External,
 }
-
-/// For how long packets that came in may wait in queues before their policies are checked, in milliseconds:
-/// far longer than softirqs are put off, even on a virtual machine that hardly gets on.
-const LONGEST_QUEUE: u32 = 5000;
 
 /// An XFRM interface.
 pub(crate) struct Interface {
@@ -142,36 +119,16 @@ impl Interface {
     /// The `if_id` of a static device, in host byte order.
     pub(crate) fn if_id(&self) -> Option<u32> {
         match &self.mode {
-            Mode::Static { if_id, .. } => Some(if_id.load(Relaxed)),
+            Mode::Static(if_id) => Some(if_id.get()),
             Mode::External => None,
         }
     }
 
     /// The `if_id` of the policies that a packet, which came in by the device through a state with
     /// `state_if_id`, has to satisfy.
-    ///
-    /// That is the device's own. A packet that came in before the device was given another one may
-    /// be checked only afterwards, and is not lost for that; but some seconds later, none waits any more.
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
-            Mode::Static {
-                if_id,
-                replaced,
-                replaced_at,
-            } => {
-                // Acquire: who sees the new one sees also what it replaces.
-                let now = if_id.load(Acquire);
-                let old = replaced.load(Relaxed);
-                if old == 0 || old != state_if_id {
-                    return now;
-                }
-                let replaced_at = Instant::from_raw(replaced_at.load(Relaxed));
-                if replaced_at.elapsed() < ticks(LONGEST_QUEUE) {
-                    old
-                } else {
-                    now
-                }
-            }
+            Mode::Static(if_id) => if_id.of_policies(state_if_id),
             Mode::External => state_if_id,
         }
     }
@@ -250,11 +207,7 @@ impl Link for Interface {
                 Err(ack.refuse(EEXIST, Some(attr), c"if_id belongs to another device"))
             }
             Some((_, if_id)) => Ok(Self {
-                mode: Mode::Static {
-                    if_id: Atomic::new(if_id),
-                    replaced: Atomic::new(0),
-                    replaced_at: Atomic::new(0),
-                },
+                mode: Mode::Static(IfId::new(if_id)),
                 link: parameters.link(request.link_net, ack)?,
             }),
         }
@@ -297,20 +250,13 @@ impl Link for Interface {
         if table::is_taken(dev.link_net(), new, rtnl) {
             return Err(ack.refuse(EEXIST, attr, c"if_id belongs to another device"));
         }
-        let Mode::Static {
-            if_id,
-            replaced,
-            replaced_at,
-        } = dev.data().mode()
-        else {
+        let Mode::Static(if_id) = dev.data().mode() else {
             return Ok(());
         };
         // No packet finds the device missing: it has both keys until it sends with the new one.
         table::add_key(dev, new, rtnl)
             .map_err(|err| ack.refuse(err, attr, c"the device could not be added to the table"))?;
-        replaced_at.store(Instant::now().as_raw(), Relaxed);
-        replaced.store(old, Relaxed);
-        if_id.store(new, Release);
+        if_id.change(new);
         table::remove_key(dev, old, rtnl);
         rtnl::synchronize_net(rtnl);
         dev.state_changed(rtnl);

@@ -7,6 +7,7 @@
 //! `if_id`: which one, says the metadata of each packet or the route that it takes.
 //!
 //! - [`link`]: how the devices are created, changed and dumped
+//! - [`if_id`]: the `if_id` of a static device, and what it was before
 //! - [`namespace`]: what is kept for each network namespace
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
@@ -27,6 +28,7 @@ pub(crate) mod caches;
 pub(crate) mod changes;
 pub(crate) mod encap;
 pub(crate) mod errors;
+pub(crate) mod if_id;
 pub(crate) mod link;
 pub(crate) mod namespace;
 pub(crate) mod receive;

@@ -97,7 +97,7 @@ pub(super) fn has_external(net: &Net, rtnl: &Rtnl) -> bool {
 /// Adds a device. Fails for lack of memory.
 pub(super) fn add(dev: &Device<Interface>, rtnl: &Rtnl) -> Result {
     match dev.data().mode() {
-        Mode::Static { .. } => add_key(dev, dev.data().if_id().unwrap_or(0), rtnl),
+        Mode::Static(_) => add_key(dev, dev.data().if_id().unwrap_or(0), rtnl),
         Mode::External => {
             let entry = RcuBox::new(KeptDevice::new(dev), GFP_KERNEL)?;
             interfaces(dev.link_net(), rtnl)?

@@ -43,7 +43,6 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::Relaxed,
         rcu, //
     }, //
 };
@@ -282,8 +281,8 @@ pub(super) fn connection(
     route: &Dst,
 ) -> Result<XfrmInfo, DropReason> {
     match dev.data().mode() {
-        Mode::Static { if_id, .. } => Ok(XfrmInfo {
-            if_id: if_id.load(Relaxed),
+        Mode::Static(if_id) => Ok(XfrmInfo {
+            if_id: if_id.get(),
             link: dev.data().link(),
         }),
         Mode::External => metadata
