@@ -10,6 +10,7 @@
 #define FUZZ_CHANGES_XFRM_H
 
 #include "fuzz-changes-grammar.h"
+#include "fuzz-changes-time.h"
 #include "fuzz-changes-world.h"
 
 #include <linux/xfrm.h>
@@ -218,6 +219,8 @@ static int do_policy_migrate(struct world *w, const uint8_t *a)
 	message_add(&m, &id, sizeof(id));
 	put(&m, XFRMA_MIGRATE, &migrate, sizeof(migrate));
 	put_u32(&m, XFRMA_IF_ID, if_ids[a[0]]);
+	/* The new states live as long as the old ones. */
+	note_timer();
 	return request(w->xfrm, &m);
 }
 
@@ -259,6 +262,8 @@ static int state(struct world *w, uint16_t type, int connection, int kind, int n
 	put(&m, ATTR_SA_DIR, &(uint8_t){ 2 }, 1);
 	if (cpu != ANY)
 		put_u32(&m, ATTR_SA_PCPU, cpu - 1);
+	if (limit == SOFT_TIME || limit == HARD_TIME)
+		note_timer();
 	return request(w->xfrm, &m);
 }
 
@@ -327,9 +332,37 @@ static int do_state_migrate(struct world *w, const uint8_t *a)
 	to_address(&migrate.new_saddr, six, local_address[six]);
 	if (a[1] == KIND_TRANSPORT)
 		migrate.new_sel.family = family_of(six);
+	note_timer();
 	message_begin(&m, XFRM_MSG_MIGRATE_STATE, 0);
 	message_add(&m, &migrate, sizeof(migrate));
 	return request(w->xfrm, &m);
+}
+
+/*
+ * With the table of states, which grows a moment after there are more of them than it has places, their order
+ * changes. In both worlds that should be before the next packet.
+ */
+static void await_growth(struct world *w)
+{
+	static uint8_t buffer[256] __attribute__((aligned(4)));
+	struct nlmsghdr *answer = (struct nlmsghdr *)buffer;
+	uint32_t flags = 0, count, places;
+	struct message m;
+
+	/* It does not grow if no two states share a place. */
+	for (int i = 0; i < 5; i++) {
+		message_begin(&m, XFRM_MSG_GETSADINFO, 0);
+		message_add(&m, &flags, sizeof(flags));
+		message_end(&m);
+		if (send(w->xfrm, m.bytes, m.len, 0) != (ssize_t)m.len || recv(w->xfrm, buffer, sizeof(buffer), 0) < 0)
+			err(1, "the number of states");
+		if (!number(attributes(answer, sizeof(flags)), XFRMA_SAD_CNT, &count) ||
+		    !number(attributes(answer, sizeof(flags)), XFRMA_SAD_HINFO, &places))
+			errx(1, "there is no number of states");
+		if (count < places)
+			return;
+		usleep(3000);
+	}
 }
 
 /* What the world begins with. */

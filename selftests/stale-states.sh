@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The next packet of a flow that does not pause is right after states have changed: one of them, whichever, has
-# expired, migrated, or gone to another interface.
+# expired, migrated, or gone to another interface, or they are in another order.
 
 . "$(dirname "$0")/stale-lib.sh"
 
@@ -147,6 +147,43 @@ if_id_of_state_changes()
 	if_id=5 after under:0x1010 esp update 0x1010 9
 }
 
+# Of two states that are as good as each other the look-up takes the first, and when the table grows, what was first is
+# last.
+table_of_states_grows()
+{
+	combination 4 4
+	connected
+	# They are as good as each other if they are of the same second.
+	sleep "0.$(printf '%09d' $((1000000000 - 10#$(date +%N))))"
+	esp add 0x2000 9
+	esp add 0x2001 9
+	defer xfrm state flush
+	flow "$sender" "$to"
+	go under:0x2001 3 'the start' || return
+	after under:0x2000 one_growth
+}
+
+buckets()
+{
+	ip -n "$gwa" -s xfrm state count | sed -n 's/.*buckets count \([0-9]*\).*/\1/p'
+}
+
+one_growth()
+{
+	local before i
+
+	before=$(buckets)
+	for ((i = 0; i < before; i++)); do
+		echo "xfrm state add src $self dst 203.0.113.1 proto esp spi $((0x3000 + i)) mode tunnel $(key 1)"
+	done | ip -n "$gwa" -batch - || return
+	busywait 5000 grown "$before" >/dev/null
+}
+
+grown()
+{
+	[ "$(buckets)" -eq $((2 * $1)) ]
+}
+
 # While somebody else's namespace is busy with states, nothing is looked up again here.
 others_states_are_theirs()
 {
@@ -202,6 +239,7 @@ subtest migrated_away migrated_away
 subtest state_migrated state_migrated
 subtest state_of_cpu_migrated state_of_cpu_migrated
 subtest if_id_of_state_changes if_id_of_state_changes
+subtest table_of_states_grows table_of_states_grows
 subtest others_states_are_theirs others_states_are_theirs
 
 finish

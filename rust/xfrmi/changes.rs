@@ -60,7 +60,8 @@ impl Changes {
             .told
             .load(Ordering::Acquire)
             .wrapping_add(net.inet6_changes())
-            .wrapping_add(net.nexthop_changes());
+            .wrapping_add(net.nexthop_changes())
+            .wrapping_add(net.state_table_size());
         // CAST: The lower bits are enough to tell one state from the next; those of the alignment are not.
         let newest = (net.newest_state() >> 6) as u32;
         Generation(u64::from(count) << 32 | u64::from(newest))

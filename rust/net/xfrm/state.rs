@@ -23,6 +23,7 @@ use core::{
     ptr::NonNull,
     sync::atomic::{
         AtomicPtr,
+        AtomicU32,
         Ordering, //
     }, //
 };
@@ -70,6 +71,14 @@ impl Net {
         // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
         let first = unsafe { AtomicPtr::from_ptr(&raw mut (*self.as_raw()).xfrm.state_all.next) };
         first.load(Ordering::Acquire).addr() as u64
+    }
+
+    /// How large the hash tables of states are; they never shrink. Of states that are as good as each other a look-up
+    /// takes the first, and growing changes the order.
+    pub(crate) fn state_table_size(&self) -> u32 {
+        // SAFETY: The namespace is live, and the number is accessed atomically.
+        let mask = unsafe { AtomicU32::from_ptr(&raw mut (*self.as_raw()).xfrm.state_hmask) };
+        mask.load(Ordering::Acquire)
     }
 }
 
