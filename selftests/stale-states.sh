@@ -147,41 +147,54 @@ if_id_of_state_changes()
 	if_id=5 after under:0x1010 esp update 0x1010 9
 }
 
-# Of two states that are as good as each other the look-up takes the first, and when the table grows, what was first is
-# last.
+# Of two states that are as good as each other the look-up takes the first. When the table grows, a moment after there
+# are more states than it has places, what was first is last. The worker that lets it grow has to wait for a CPU, so that
+# packets come in between.
 table_of_states_grows()
 {
+	local first
+
+	[ "$(nproc)" -ge 2 ] || { skip 'there is one CPU only'; return; }
 	combination 4 4
 	connected
 	# They are as good as each other if they are of the same second.
-	sleep "0.$(printf '%09d' $((1000000000 - 10#$(date +%N))))"
+	sleep "$(printf 1.%09d $((999999999 - 10#$(date +%N))))"
+	sleep 0.1
 	esp add 0x2000 9
 	esp add 0x2001 9
 	defer xfrm state flush
-	flow "$sender" "$to"
+	flow "$sender" -i 0.005 "$to"
 	go under:0x2001 3 'the start' || return
-	after under:0x2000 one_growth
+	for first in 0x2000 0x2001 0x2000 0x2001; do
+		after under:$first one_growth || return
+	done
 }
 
-buckets()
+# table: the number of states, and that of the places that the table has for them.
+table()
 {
-	ip -n "$gwa" -s xfrm state count | sed -n 's/.*buckets count \([0-9]*\).*/\1/p'
+	ip -n "$gwa" -s xfrm state count | sed -n 's/.*SAD count \([0-9]*\) (buckets count \([0-9]*\) .*/\1 \2/p'
 }
 
 one_growth()
 {
-	local before i
+	local count places
 
-	before=$(buckets)
-	for ((i = 0; i < before; i++)); do
-		echo "xfrm state add src $self dst 203.0.113.1 proto esp spi $((0x3000 + i)) mode tunnel $(key 1)"
-	done | ip -n "$gwa" -batch - || return
-	busywait 5000 grown "$before" >/dev/null
+	read -r count places < <(table)
+	for ((; count < places; count++)); do
+		echo "xfrm state add src $self dst 203.0.113.1 proto esp spi $((0x3000 + count)) mode tunnel $(key 1)"
+	done >"$tmp/states"
+	# shellcheck disable=SC2016
+	taskset -c 1 chrt -f 1 ip netns exec "$gwa" bash -c '
+		ip -batch - || exit
+		end=$((${EPOCHREALTIME/./} + 400000))
+		while ((${EPOCHREALTIME/./} < end)); do :; done' <"$tmp/states" || return
+	busywait 5000 grown "$places" >/dev/null
 }
 
 grown()
 {
-	[ "$(buckets)" -eq $((2 * $1)) ]
+	[[ $(table) = *" $((2 * $1))" ]]
 }
 
 # While somebody else's namespace is busy with states, nothing is looked up again here.
