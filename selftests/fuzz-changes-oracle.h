@@ -253,7 +253,9 @@ static bool change_both(struct oracle *o, const struct change *change)
 	if (change->verb->apply == do_dwell) {
 		dwell(o);
 	} else {
-		same_second((change->verb->apply == do_restore ? 300 : 50) * MILLISECOND);
+		do
+			wait_for_timers();
+		while (same_second((change->verb->apply == do_restore ? 300 : 50) * MILLISECOND));
 		o->errors[0] = change->verb->apply(&o->warm, change->args);
 		o->errors[1] = change->verb->apply(&o->fresh, change->args);
 	}

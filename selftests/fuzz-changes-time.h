@@ -28,13 +28,15 @@ static void pause_for(int64_t duration)
 	usleep(duration / 1000);
 }
 
-/* States note the second in which they were added: it should be the same in both worlds. */
-static void same_second(int64_t duration)
+/* States note the second in which they were added: it should be the same in both worlds. Whether it waited. */
+static bool same_second(int64_t duration)
 {
 	int64_t left = SECOND - nanoseconds(CLOCK_REALTIME) % SECOND;
 
-	if (left <= duration)
-		pause_for(left + 5 * MILLISECOND);
+	if (left > duration)
+		return false;
+	pause_for(left + 5 * MILLISECOND);
+	return true;
 }
 
 /* A state that lives for a second is looked at by its timer a second after it was added, in either world. */
@@ -48,7 +50,7 @@ static void note_timer(void)
 	timers.at[timers.next++ % ARRAY_SIZE(timers.at)] = nanoseconds(CLOCK_MONOTONIC) + SECOND;
 }
 
-/* Waits until none of these timers runs within a moment that is long enough for both worlds to send. */
+/* Waits until none of these timers runs within a moment that is long enough for both worlds. */
 static void wait_for_timers(void)
 {
 	bool waited;
