@@ -226,6 +226,37 @@ route_from_source()
 	after under:0x1010 way route del "$prefix" from "$self/128"
 }
 
+# The template leaves the outer source address open, and the one in use has been preferred for long enough. Nobody tells
+# of that.
+source_address_deprecated()
+{
+	local self peer another=2001:db8::8000:0:0:1
+
+	combination 6 6
+	defer reset_gateways
+	device a static 5
+	ip -n "$gwa" addr add $another/64 dev under nodad
+	defer ip -n "$gwa" addr del $another/64 dev under
+	defer ip -n "$gwa" addr change "$self/64" dev under valid_lft forever preferred_lft forever
+	esp add 0x1010 9
+	self=$another esp add 0x2010 9
+	xfrm policy add $everything dir out if_id 5 tmpl src :: dst "$peer" proto esp reqid 9 mode tunnel
+	watch "$gwa"
+	flow "$gwa" "$to"
+	go under:0x1010 3 'the start' || return
+	ip -n "$gwa" addr change "$self/64" dev under valid_lft forever preferred_lft 3
+	since_now
+	go under:0x1010 3 'the time was set'
+	check slowwait 30 is_deprecated "$self" -- 'the address is preferred for ever' || return
+	since_now
+	go under:0x2010 3 'its time was over'
+}
+
+is_deprecated()
+{
+	[ -n "$(ip -n "$gwa" -6 addr show dev under deprecated to "$1")" ]
+}
+
 setup_namespaces
 
 for family in 4 6; do
@@ -239,5 +270,6 @@ for family in 4 6; do
 	subtest route_more_specific_$family route_more_specific $family
 done
 subtest route_from_source_6 route_from_source
+subtest source_address_deprecated_6 source_address_deprecated
 
 finish

@@ -244,7 +244,8 @@ redirected()
 	ip -n "$gwa" link add other type dummy
 	defer ip -n "$gwa" link del other
 	ip -n "$gwa" link set other up
-	ip -n "$gwa" route replace "$to" dev other src "$(sed 's/2$/1/' <<<"$to")" $(encap "$1")
+	# shellcheck disable=SC2046
+	ip -n "$gwa" route replace "$to" dev other src "${to%2}1" $(encap "$1")
 	tc -n "$gwa" qdisc add dev other clsact
 	tc -n "$gwa" filter add dev other egress matchall action mirred egress redirect dev ipsec
 	send 8
@@ -272,7 +273,7 @@ program()
 		return
 	fi
 	waiting external "$1"
-	ip -n "$gwa" route replace "$to" dev ipsec src "$(sed 's/2$/1/' <<<"$to")"
+	ip -n "$gwa" route replace "$to" dev ipsec src "${to%2}1"
 	tc -n "$gwa" qdisc add dev ipsec clsact
 	tc -n "$gwa" filter add dev ipsec egress prio 1 matchall action continue
 	tc -n "$gwa" filter add dev ipsec egress prio 2 bpf direct-action obj "$program" program if_id_is_mark
@@ -499,7 +500,7 @@ link_netns_removed()
 	ip -n "$gwa" link add ipsec link-netns "$inner" type xfrm if_id 5
 	ip -n "$gwa" link set ipsec up
 	ip -n "$gwa" xfrm policy flush
-	ip -n "$gwa" route replace "$to" dev ipsec src "$(sed 's/2$/1/' <<<"$to")"
+	ip -n "$gwa" route replace "$to" dev ipsec src "${to%2}1"
 	tunnel id=5 ns_a="$inner" ns_b= what=policy
 	send 8
 	sleep 0.3
