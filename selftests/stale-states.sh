@@ -157,17 +157,32 @@ table_of_states_grows()
 	[ "$(nproc)" -ge 2 ] || { skip 'there is one CPU only'; return; }
 	combination 4 4
 	connected
-	# They are as good as each other if they are of the same second.
-	sleep "$(printf 1.%09d $((999999999 - 10#$(date +%N))))"
-	sleep 0.1
-	esp add 0x2000 9
-	esp add 0x2001 9
 	defer xfrm state flush
+	# They are as good as each other if they are of the same second, and better than the first if of a later one.
+	sleep 1.1
+	check busywait 20000 of_one_second -- 'the states are not of the same second' || return
 	flow "$sender" -i 0.005 "$to"
 	go under:0x2001 3 'the start' || return
 	for first in 0x2000 0x2001 0x2000 0x2001; do
 		after under:$first one_growth || return
 	done
+}
+
+of_one_second()
+{
+	local spi
+
+	for spi in 0x2000 0x2001; do
+		xfrm state delete src "$self" dst "$peer" proto esp spi $spi 2>/dev/null
+		esp add $spi 9
+	done
+	[ "$(added 0x2000)" = "$(added 0x2001)" ]
+}
+
+# added SPI: when the state was.
+added()
+{
+	ip -n "$gwa" -s xfrm state get src "$self" dst "$peer" proto esp spi "$1" | grep -o 'add 2.* use'
 }
 
 # table: the number of states, and that of the places that the table has for them.
