@@ -258,20 +258,39 @@ static bool settle(struct oracle *o)
 	return compare(o);
 }
 
+/* Makes a change in both worlds. Whether that was in one second. */
+static bool apply_both(struct oracle *o, const struct change *change)
+{
+	int64_t began;
+
+	do
+		wait_for_timers();
+	while (same_second((change->verb->apply == do_restore ? 300 : 50) * MILLISECOND));
+	began = second();
+	o->errors[0] = change->verb->apply(&o->warm, change->args);
+	o->errors[1] = change->verb->apply(&o->fresh, change->args);
+	await_growth(&o->warm);
+	await_growth(&o->fresh);
+	return second() == began;
+}
+
+/* Makes both worlds what they begin with, as of one second. */
+static void restore_both(struct oracle *o)
+{
+	struct change change = the_change(do_restore);
+
+	/* A machine that is too slow for that is not waited for. */
+	for (int i = 0; i < 20 && !apply_both(o, &change); i++)
+		;
+}
+
 /* Makes a change in both worlds. Whether all is as it must be. */
 static bool change_both(struct oracle *o, const struct change *change)
 {
-	if (change->verb->apply == do_dwell) {
+	if (change->verb->apply == do_dwell)
 		dwell(o);
-	} else {
-		do
-			wait_for_timers();
-		while (same_second((change->verb->apply == do_restore ? 300 : 50) * MILLISECOND));
-		o->errors[0] = change->verb->apply(&o->warm, change->args);
-		o->errors[1] = change->verb->apply(&o->fresh, change->args);
-	}
-	await_growth(&o->warm);
-	await_growth(&o->fresh);
+	else if (!apply_both(o, change))
+		restore_both(o);
 	read_captured(&o->warm, NULL, 0);
 	read_captured(&o->fresh, NULL, 0);
 	return compare(o) && o->errors[0] == o->errors[1] && settle(o);
@@ -283,8 +302,7 @@ static void oracle_open(struct oracle *o)
 	do_cpu(NULL, (uint8_t[]){ 0 });
 	world_open(&o->warm, false);
 	world_open(&o->fresh, true);
-	await_growth(&o->warm);
-	await_growth(&o->fresh);
+	restore_both(o);
 	/* What is met twice is remembered, and large packets have learnt what they may. */
 	for (int i = 0; i < 5; i++)
 		compare(o);

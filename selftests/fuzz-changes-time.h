@@ -28,10 +28,19 @@ static void pause_for(int64_t duration)
 	usleep(duration / 1000);
 }
 
-/* States note the second in which they were added: it should be the same in both worlds. Whether it waited. */
+/*
+ * States note the second in which they were added, and the younger ones are preferred: it should be the same in both
+ * worlds. This is the clock that they take it from.
+ */
+static int64_t second(void)
+{
+	return nanoseconds(CLOCK_REALTIME_COARSE) / SECOND;
+}
+
+/* Waits for the next second if there is not so much left of this one. Whether it did. */
 static bool same_second(int64_t duration)
 {
-	int64_t left = SECOND - nanoseconds(CLOCK_REALTIME) % SECOND;
+	int64_t left = SECOND - nanoseconds(CLOCK_REALTIME_COARSE) % SECOND;
 
 	if (left > duration)
 		return false;

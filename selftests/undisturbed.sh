@@ -25,14 +25,15 @@ counted()
 		<(echo "$2") -
 }
 
-# on_the_wire: what has been captured, without what is different each time: numbers, the order, and what a host
-# says of itself when its time has come (RFC 4861, RFC 9777).
+# on_the_wire LAYER: what has been captured, without what is different each time: numbers, the order, what a host says
+# of itself when its time has come (RFC 4861, RFC 9777), and how small it gets by compression, with the time in it.
 on_the_wire()
 {
-	local captured
+	local captured length=
 
+	[[ $1 != comp:* ]] || length='; s/length [0-9]*//'
 	mapfile -t -s "$capture_start" captured <"$capture_file"
-	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//' |
+	printf '%s\n' "${captured[@]}" | sed 's/, id [0-9]*//; s/icv=[^)]*//; s/^ *//'"$length" |
 		grep -vE 'ICMP6, (multicast listener|router|neighbor) ' | sort
 }
 
@@ -54,7 +55,7 @@ observe()
 		counted "$gwb" "$before_b" | sed 's/^/gwb: /'
 		# Whatever it is, it is at least what was sent.
 		captured '^IP' 2 >/dev/null
-		on_the_wire
+		on_the_wire "$inner"
 	} >"$file"
 	reset_layers
 }
