@@ -52,7 +52,7 @@ mod cases {
             finished.store(1, Relaxed);
         })?;
         // Bounded: with one CPU, the other does not get on.
-        for _ in 0..50_000_000 {
+        for _ in 0..5_000_000 {
             let (if_id, finished) = &*shared;
             assert_eq!(if_id.of_policies(5), 5);
             assert_eq!(if_id.of_policies(6), 6);
