@@ -14,15 +14,15 @@ use crate::{
     net::{
         device_events::DeviceEvents,
         init::on_error,
-        lwtunnel,
-        neighbour::NeighbourEvents,
-        notifier,
-        rcu,
-        rtnl::{
+        link::{
             self,
-            Link, //
+            LinkOps, //
         },
+        neighbour::NeighbourEvents,
+        notifier::NotifierRegistration,
+        rcu,
         xfrm::{
+            EncapRegistration,
             EventsRegistration,
             Protocol,
             ProtocolRegistration,
@@ -31,20 +31,21 @@ use crate::{
         Family, //
     },
     xfrmi::{
-        caches::{
+        changes::Watch,
+        encap::Encap,
+        interface::Interface,
+        receive::Input,
+        remembered::{
             self,
             CachesRegistration, //
         },
-        changes::Watch,
-        encap::Encap,
-        link::Interface,
-        receive::Input,
         session::Decoder,
+        transmit,
         wait::{
             self,
             WaitRegistration, //
         }, //
-    },
+    }, //
 };
 
 #[cfg(CONFIG_INET_XFRM_TUNNEL)]
@@ -77,10 +78,10 @@ const PROTOCOL_PRIORITY: i32 = 10;
 /// packet comes in; then goes what packets and devices need; at last the memory that RCU delays.
 #[pin_data]
 struct XfrmInterface {
-    link: rtnl::Registration<Interface>,
+    link: link::KindRegistration<Interface>,
     session: SessionRegistration<Decoder>,
     #[pin]
-    encap: lwtunnel::Registration<Encap>,
+    encap: EncapRegistration<Encap>,
     #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
     #[pin]
     ipip6: Tunnel6Registration<Input>,
@@ -102,12 +103,12 @@ struct XfrmInterface {
     wait: WaitRegistration,
     caches: CachesRegistration,
     #[pin]
-    neighbours: notifier::Registration<NeighbourEvents<Watch>>,
+    neighbours: NotifierRegistration<NeighbourEvents<Watch>>,
     #[pin]
-    devices: notifier::Registration<DeviceEvents<Watch>>,
+    devices: NotifierRegistration<DeviceEvents<Watch>>,
     #[pin]
     policies: EventsRegistration<Watch>,
-    namespaces: rtnl::Namespaces<Interface>,
+    namespaces: link::KindNamespaces<Interface>,
     _barrier: rcu::Barrier,
 }
 
@@ -120,10 +121,10 @@ impl kernel::InPlaceModule for XfrmInterface {
                 _barrier: rcu::Barrier,
                 namespaces: Interface::KIND.get().register_namespaces()?,
                 policies <- EventsRegistration::new(),
-                devices <- notifier::Registration::new(),
-                neighbours <- notifier::Registration::new(),
-                caches: caches::register(module_parameters::bundle_lifetime.value())?,
-                wait: wait::register()?,
+                devices <- NotifierRegistration::new(),
+                neighbours <- NotifierRegistration::new(),
+                caches: remembered::register(module_parameters::bundle_lifetime.value())?,
+                wait: wait::register(transmit::again, transmit::for_the_last_time)?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),
@@ -137,11 +138,11 @@ impl kernel::InPlaceModule for XfrmInterface {
                 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
                 ipip6 <- Tunnel6Registration::new(Family::Inet, 2),
                 #[cfg(CONFIG_DEBUG_INFO_BTF)]
-                _: { net::kfuncs::register()? },
+                _: { net::xfrm::kfuncs::register()? },
                 session: SessionRegistration::new(),
                 link: Interface::KIND.get().register(&*namespaces)?,
                 // Devices can be taken back, but a route that has the encapsulation can't.
-                encap <- lwtunnel::Registration::new(module),
+                encap <- EncapRegistration::new(module),
             }? Error),
             |err| {
                 if *err == EEXIST {

@@ -6,7 +6,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
-    namespace::Net,
+    net_namespace::Net,
     notifier::{
         Chain,
         Listener, //

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where packets go: routes, bundles of IPsec states, and metadata for tunnel devices.
+//! Where packets go: routes, bundles of transforms upon them, and metadata for tunnel devices.
 //!
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/dst_metadata.h`](srctree/include/net/dst_metadata.h)
 
-use crate::{
-    bindings,
-    net::{
-        device::NetDevice,
-        xfrm::State,
-        Family, //
-    }, //
+use super::{
+    netdevice::NetDevice,
+    Family, //
 };
+
+use crate::bindings;
 
 use core::{
     mem::ManuallyDrop,
@@ -20,6 +18,10 @@ use core::{
 };
 
 use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     sync::{
         aref::{
@@ -30,40 +32,6 @@ use kernel::{
     },
     types::Opaque, //
 };
-
-/// Which IPsec connection a packet belongs to (`struct xfrm_md_info`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct XfrmInfo {
-    /// The `if_id` of the connection's policies and states, in host byte order.
-    pub(crate) if_id: u32,
-    /// The interface index of the device to send through, or that it was received through; 0 for
-    /// any, or unknown.
-    pub(crate) link: c_int,
-}
-
-impl XfrmInfo {
-    /// # Safety
-    ///
-    /// `info` is valid for reads, and nobody writes there.
-    unsafe fn from_raw(info: *const bindings::xfrm_md_info) -> Self {
-        // SAFETY: The contract of this function.
-        unsafe {
-            Self {
-                if_id: (*info).if_id,
-                link: (*info).link,
-            }
-        }
-    }
-
-    /// The same for the C side, which takes over the reference to `route`.
-    pub(super) fn into_raw(self, route: Option<ARef<Dst>>) -> bindings::xfrm_md_info {
-        bindings::xfrm_md_info {
-            if_id: self.if_id,
-            link: self.link,
-            dst_orig: route.map_or(core::ptr::null_mut(), Dst::into_raw),
-        }
-    }
-}
 
 /// A route, or a bundle of IPsec states upon one: somewhere that packets can be sent to.
 ///
@@ -87,12 +55,15 @@ unsafe impl AlwaysRefCounted for Dst {
 }
 
 impl Dst {
+    /// What a look-up has returned: a route or a bundle, or an error in its place (`ERR_PTR()`).
+    ///
     /// # Safety
     ///
-    /// `dst` is a route or a bundle, of which the caller hands over a reference.
-    pub(super) unsafe fn from_owned(dst: NonNull<bindings::dst_entry>) -> ARef<Self> {
+    /// The caller hands over a reference to `dst`, unless it is an error.
+    pub(super) unsafe fn from_look_up(dst: *mut bindings::dst_entry) -> Result<ARef<Self>> {
+        let dst = NonNull::new(from_err_ptr(dst)?).ok_or(EINVAL)?;
         // SAFETY: The contract of this function.
-        unsafe { ARef::from_raw(dst.cast()) }
+        Ok(unsafe { ARef::from_raw(dst.cast()) })
     }
 
     pub(super) fn into_raw(this: ARef<Self>) -> *mut bindings::dst_entry {
@@ -106,7 +77,7 @@ impl Dst {
     /// Why there is no way to the destination, if there is none.
     pub(super) fn check(&self) -> Result {
         // SAFETY: The dst is live.
-        kernel::error::to_result(unsafe { (*self.as_raw()).error }.into())
+        to_result(unsafe { (*self.as_raw()).error }.into())
     }
 
     /// What tells the dst from others that are live at the same time.
@@ -150,158 +121,74 @@ impl Dst {
 
     /// The largest packet that can be sent, in bytes.
     pub(crate) fn mtu(&self) -> u32 {
-        if let Some(mtu) = self.mtu_of_bundle() {
-            return mtu;
-        }
         // SAFETY: The dst is live.
         unsafe { bindings::net_helper_dst_mtu(self.as_raw()) }
     }
+}
 
-    /// The same if this is a bundle that has a value of its own, as those have that were checked:
-    /// bundles return that before they ask the route.
-    fn mtu_of_bundle(&self) -> Option<u32> {
-        // CAST: Both are small numbers.
-        const FLAGS: c_ulong = bindings::DST_METRICS_FLAGS as c_ulong;
-        // CAST: As above.
-        const MTU: usize = bindings::RTAX_MTU as usize - 1;
+/// Metadata for tunnel devices, which is attached to a packet in place of a route: what it says, says
+/// the tunnel device that it is for.
+#[repr(transparent)]
+pub(crate) struct Metadata(Opaque<bindings::metadata_dst>);
 
-        self.state()?;
-        // CAST: Apart from the flags, the field is a pointer.
-        // SAFETY: The dst is live, and there are metrics of so many numbers as long as it is.
-        let mtu = unsafe {
-            let metrics = ((*self.as_raw())._metrics & !FLAGS) as *const u32;
-            metrics.add(MTU).read_volatile()
-        };
-        (mtu != 0).then_some(mtu)
+// SAFETY: Metadata is freed when its count is zero.
+unsafe impl AlwaysRefCounted for Metadata {
+    fn inc_ref(&self) {
+        // SAFETY: The reference shows that the metadata is live; `dst` is its first field.
+        unsafe { bindings::net_helper_dst_hold(self.as_raw().cast()) };
     }
 
-    /// The first state that packets go through, if this is a bundle.
-    pub(crate) fn state(&self) -> Option<&State> {
-        // SAFETY: The dst is live and holds a reference to its state.
-        let state = unsafe { (*self.as_raw()).xfrm };
-        // SAFETY: As above.
-        (!state.is_null()).then(|| unsafe { State::from_raw(state) })
-    }
-
-    /// The connection that the route assigns packets to (`ip route … encap xfrm`), if it does.
-    pub(crate) fn xfrm_info(&self) -> Option<XfrmInfo> {
-        // SAFETY: The dst is live and holds a reference to its tunnel state.
-        unsafe {
-            let state = (*self.as_raw()).lwtstate;
-            if state.is_null() || u32::from((*state).type_) != XFRM_ENCAP {
-                return None;
-            }
-            // The state carries a `struct xfrm_md_info`, whoever builds it.
-            let info = (&raw const (*state).data).cast::<bindings::xfrm_md_info>();
-            Some(XfrmInfo::from_raw(info))
-        }
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference; `dst` is the first field.
+        unsafe { bindings::dst_release(obj.as_ptr().cast()) };
     }
 }
 
-/// The number of the encapsulation that assigns packets to IPsec connections.
-pub(super) const XFRM_ENCAP: u32 = bindings::lwtunnel_encap_types_LWTUNNEL_ENCAP_XFRM;
-
-/// What is attached to a packet.
-pub(crate) enum Attached<'a> {
-    /// Neither a route nor metadata.
-    Nothing,
-    /// A route.
-    Route(&'a Dst),
-    /// Which IPsec connection the packet belongs to, and the route it had before that was attached.
-    Xfrm(XfrmInfo, Option<&'a Dst>),
-    /// Metadata of another kind.
-    Other,
-}
-
-impl<'a> Attached<'a> {
+impl Metadata {
     /// # Safety
     ///
-    /// `dst` is attached to a packet, and stays so for `'a`.
+    /// `metadata` is live, and the caller hands over a reference to it.
+    pub(super) unsafe fn from_owned(metadata: NonNull<bindings::metadata_dst>) -> ARef<Self> {
+        // SAFETY: The contract of this function.
+        unsafe { ARef::from_raw(metadata.cast()) }
+    }
+
+    /// Gives up the reference, to somebody who takes a dst of any kind.
+    pub(super) fn into_dst(this: ARef<Self>) -> *mut bindings::dst_entry {
+        // `dst` is the first field.
+        ManuallyDrop::new(this).as_raw().cast()
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::metadata_dst {
+        self.0.get()
+    }
+}
+
+/// What is attached to a packet (`skb_dst()`).
+pub(crate) enum SkbDst<'a> {
+    /// Neither a route nor metadata.
+    None,
+    /// A route.
+    Route(&'a Dst),
+    /// Metadata of some tunnel device.
+    Metadata(&'a Metadata),
+}
+
+impl SkbDst<'_> {
+    /// # Safety
+    ///
+    /// `dst` is attached to a packet, and stays so for as long as the result is used.
     pub(super) unsafe fn from_raw(dst: *const bindings::dst_entry) -> Self {
         // SAFETY: The contract of this function.
         let flags = unsafe { (*dst).flags };
         // CAST: The flags are 16 bits wide.
         if flags & bindings::DST_METADATA as u16 == 0 {
             // SAFETY: As above; what is no metadata is a route, and the layout is the same.
-            return Attached::Route(unsafe { &*dst.cast() });
-        }
-        // The flag says that this is a `struct metadata_dst`, whose first field is `dst`.
-        let metadata = dst.cast::<bindings::metadata_dst>();
-        // SAFETY: As above.
-        if unsafe { (*metadata).type_ } != bindings::metadata_type_METADATA_XFRM {
-            return Attached::Other;
-        }
-        // SAFETY: As above. The type says which member of the union is used; nobody changes it. The
-        // metadata holds a reference to the route, if it has one.
-        unsafe {
-            let info = (&raw const (*metadata).u).cast::<bindings::xfrm_md_info>();
-            let route = (*info).dst_orig.cast_const().cast::<Dst>();
-            Attached::Xfrm(XfrmInfo::from_raw(info), route.as_ref())
+            Self::Route(unsafe { &*dst.cast() })
+        } else {
+            // SAFETY: As above; the flag says that this is a `struct metadata_dst`, whose first field
+            // is `dst`.
+            Self::Metadata(unsafe { &*dst.cast() })
         }
     }
-}
-
-/// Which IPsec connection packets belong to, to be attached to any number of them. Nobody changes it.
-///
-/// # Invariants
-///
-/// The pointer is to a `struct metadata_dst` without a route, of which this value holds a reference.
-pub(crate) struct Metadata(NonNull<bindings::dst_entry>);
-
-// SAFETY: The object is shared between CPUs, does not change, and refers to no namespace.
-unsafe impl Send for Metadata {}
-// SAFETY: As above.
-unsafe impl Sync for Metadata {}
-
-impl Metadata {
-    /// Makes an object that says `info`. Fails with `ENOMEM`.
-    pub(crate) fn new(info: XfrmInfo) -> Result<Self> {
-        // INVARIANT: It is new, and has no route.
-        new_metadata(info, None).map(Self)
-    }
-
-    pub(super) fn into_raw(self) -> *mut bindings::dst_entry {
-        ManuallyDrop::new(self).0.as_ptr()
-    }
-}
-
-impl Clone for Metadata {
-    fn clone(&self) -> Self {
-        // SAFETY: By the type invariant the object is live.
-        unsafe { bindings::net_helper_dst_hold(self.0.as_ptr()) };
-        // INVARIANT: The reference was just taken.
-        Self(self.0)
-    }
-}
-
-impl Drop for Metadata {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the reference is ours.
-        unsafe { bindings::dst_release(self.0.as_ptr()) };
-    }
-}
-
-/// Makes a `struct metadata_dst` that says which connection a packet belongs to, and keeps the `route`
-/// that it had. Returns a reference, or fails with `ENOMEM`.
-pub(super) fn new_metadata(
-    info: XfrmInfo,
-    route: Option<ARef<Dst>>,
-) -> Result<NonNull<bindings::dst_entry>> {
-    // SAFETY: It only allocates.
-    let metadata = unsafe {
-        bindings::metadata_dst_alloc(
-            0,
-            bindings::metadata_type_METADATA_XFRM,
-            kernel::bindings::GFP_ATOMIC,
-        )
-    };
-    let metadata = NonNull::new(metadata).ok_or(ENOMEM)?;
-    // SAFETY: The allocation is new, and of this type.
-    unsafe {
-        (&raw mut (*metadata.as_ptr()).u)
-            .cast::<bindings::xfrm_md_info>()
-            .write(info.into_raw(route))
-    };
-    // `dst` is the first field; the allocation comes with one reference.
-    Ok(metadata.cast())
 }

@@ -10,7 +10,7 @@
 //! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
 //! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h)
 
-use super::namespace::Net;
+use super::net_namespace::Net;
 
 use core::sync::atomic::{
     AtomicI32,

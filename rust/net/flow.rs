@@ -8,9 +8,8 @@ use crate::{
     bindings,
     net::{
         dst::Dst,
-        from_err_ptr,
-        namespace::Net,
-        skb::Skb,
+        net_namespace::Net,
+        skb::SkBuff,
         Family, //
     }, //
 };
@@ -80,7 +79,7 @@ impl FlowKey {
 
     /// The key of a packet, if it is a simple one: then its network header is contiguous, too.
     #[inline]
-    pub(crate) fn of(skb: &Skb, family: Family) -> Option<Self> {
+    pub(crate) fn of(skb: &SkBuff, family: Family) -> Option<Self> {
         let (addresses, more, protocol, tos, ports) = match family {
             Family::Inet => Self::inet(skb)?,
             Family::Inet6 => Self::inet6(skb)?,
@@ -103,7 +102,7 @@ impl FlowKey {
         // Asking costs even where there is nobody to be asked.
         let label = if LABELS.load(Ordering::Relaxed) {
             // It may have come through states with different labels: that has no flow.
-            if skb.last_state().is_some() {
+            if skb.has_sec_path() {
                 return None;
             }
             skb.secid()
@@ -119,7 +118,7 @@ impl FlowKey {
 
     /// Addresses, protocol, TOS, and what follows the header, of an IPv4 packet.
     #[inline]
-    fn inet(skb: &Skb) -> Option<Parts> {
+    fn inet(skb: &SkBuff) -> Option<Parts> {
         // Version 4, five words of header; the bits of the offset and "more fragments".
         const FIRST: u8 = 0x45;
         const FRAGMENT: u16 = 0x3fff;
@@ -139,7 +138,7 @@ impl FlowKey {
 
     /// The same of an IPv6 packet. The traffic class is no part of its flow.
     #[inline]
-    fn inet6(skb: &Skb) -> Option<Parts> {
+    fn inet6(skb: &SkBuff) -> Option<Parts> {
         let header: [u8; 44] = skb.network_header()?;
         let (fixed, rest) = header.split_first_chunk::<8>()?;
         let (first, rest) = rest.split_first_chunk::<8>()?;
@@ -158,6 +157,20 @@ impl FlowKey {
     }
 }
 
+impl PartialEq for FlowKey {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        // Not as arrays: that would call memcmp().
+        let equal = |a: &[u64], b: &[u64]| core::iter::zip(a, b).all(|(a, b)| a == b);
+        equal(&self.words, &other.words)
+            && match (&self.more, &other.more) {
+                (None, None) => true,
+                (Some(a), Some(b)) => equal(a, b),
+                _ => false,
+            }
+    }
+}
+
 /// The first and other words of the addresses, protocol, TOS, and what follows the header.
 type Parts = (u64, Option<[u64; FlowKey::MORE]>, u8, u8, [u8; 4]);
 
@@ -170,7 +183,7 @@ pub(crate) struct Flow {
 impl Flow {
     /// The flow that a packet belongs to, by its addresses, protocol, ports, TOS and mark. The
     /// network header has to be contiguous; a missing transport header leaves its part zero.
-    pub(crate) fn of(skb: &Skb, family: Family, net: &Net) -> Result<Self> {
+    pub(crate) fn of(skb: &SkBuff, family: Family, net: &Net) -> Result<Self> {
         // SAFETY: All bytes zero is a valid flow.
         let mut raw = unsafe { MaybeUninit::<bindings::flowi>::zeroed().assume_init() };
         // SAFETY: The packet and the namespace are live, the flow is valid for writes. The kernel
@@ -229,7 +242,7 @@ impl Flow {
             }
         };
         // SAFETY: The look-up returned a route with a reference for us.
-        let dst = unsafe { Dst::from_owned(from_err_ptr(dst)?) };
+        let dst = unsafe { Dst::from_look_up(dst) }?;
         dst.check()?;
         Ok(dst)
     }

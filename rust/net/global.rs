@@ -16,12 +16,12 @@ use kernel::{
     sync::rcu, //
 };
 
-/// A place for a value that is there while a [`Registration`] of it lives, to be declared as a
+/// A place for a value that is there while a [`GlobalRegistration`] of it lives, to be declared as a
 /// `static`.
 ///
 /// # Invariants
 ///
-/// The pointer is null or to a pinned value that a [`Registration`] owns, which drops it a grace
+/// The pointer is null or to a pinned value that a [`GlobalRegistration`] owns, which drops it a grace
 /// period after it has set this to null.
 pub(crate) struct Global<T: Send + Sync + 'static> {
     ptr: AtomicPtr<T>,
@@ -45,13 +45,13 @@ impl<T: Send + Sync + 'static> Global<T> {
     }
 
     /// Puts `value` there. Fails with `EBUSY` if there is one.
-    pub(crate) fn register(&'static self, value: Pin<KBox<T>>) -> Result<Registration<T>> {
+    pub(crate) fn register(&'static self, value: Pin<KBox<T>>) -> Result<GlobalRegistration<T>> {
         let raw = ptr::from_ref::<T>(&value).cast_mut();
         // INVARIANT: The registration owns the value.
         self.ptr
             .compare_exchange(ptr::null_mut(), raw, Ordering::Release, Ordering::Relaxed)
             .map_err(|_| EBUSY)?;
-        Ok(Registration {
+        Ok(GlobalRegistration {
             global: self,
             _value: value,
         })
@@ -59,12 +59,12 @@ impl<T: Send + Sync + 'static> Global<T> {
 }
 
 /// A value is in its place. When dropped, it is taken out, and dropped once nobody uses it.
-pub(crate) struct Registration<T: Send + Sync + 'static> {
+pub(crate) struct GlobalRegistration<T: Send + Sync + 'static> {
     global: &'static Global<T>,
     _value: Pin<KBox<T>>,
 }
 
-impl<T: Send + Sync + 'static> Drop for Registration<T> {
+impl<T: Send + Sync + 'static> Drop for GlobalRegistration<T> {
     fn drop(&mut self) {
         self.global.ptr.store(ptr::null_mut(), Ordering::Relaxed);
         // The value, a field, is dropped after this.

@@ -8,7 +8,6 @@
 //! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held, [`kernel::sync::rcu::Guard`]
 //! that an RCU read-side critical section is open. What needs a context takes its token.
 
-pub(crate) mod device;
 pub(crate) mod device_events;
 pub(crate) mod dst;
 pub(crate) mod fib;
@@ -17,15 +16,15 @@ pub(crate) mod global;
 pub(crate) mod icmp;
 pub(crate) mod init;
 pub(crate) mod jiffies;
-#[cfg(CONFIG_DEBUG_INFO_BTF)]
-pub(crate) mod kfuncs;
-pub(crate) mod lwtunnel;
-pub(crate) mod namespace;
+pub(crate) mod link;
 pub(crate) mod neighbour;
+pub(crate) mod net_namespace;
+pub(crate) mod netdevice;
 pub(crate) mod netlink;
 pub(crate) mod notifier;
 pub(crate) mod per_cpu;
 mod percpu_ref;
+pub(crate) mod pernet;
 pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;
@@ -34,12 +33,9 @@ pub(crate) mod skb;
 mod tests;
 pub(crate) mod timer;
 pub(crate) mod try_lock;
-pub(crate) mod waiting;
 pub(crate) mod xfrm;
 
 use crate::bindings;
-
-use kernel::prelude::*;
 
 /// The address families of the packets that the stack routes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,15 +70,4 @@ impl Family {
 pub(crate) fn random_u64() -> u64 {
     // SAFETY: It may be called from any context.
     unsafe { bindings::get_random_u64() }
-}
-
-/// Turns a pointer or an error in it (`ERR_PTR()`) into a result.
-fn from_err_ptr<T>(ptr: *mut T) -> Result<core::ptr::NonNull<T>> {
-    // CAST: An address in the last page is an error number by the convention of `ERR_PTR()`.
-    let value = ptr as isize;
-    if (-4095..0).contains(&value) {
-        // CAST: The range was checked.
-        return Err(Error::from_errno(value as c_int));
-    }
-    core::ptr::NonNull::new(ptr).ok_or(EINVAL)
 }

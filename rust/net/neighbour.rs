@@ -5,7 +5,7 @@
 //! C header: [`include/net/neighbour.h`](srctree/include/net/neighbour.h)
 
 use super::{
-    namespace::Net,
+    net_namespace::Net,
     notifier::{
         Chain,
         Listener, //

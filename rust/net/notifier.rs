@@ -6,7 +6,7 @@
 
 use crate::{
     bindings,
-    net::namespace::Net, //
+    net::net_namespace::Net, //
 };
 
 use core::marker::PhantomData;
@@ -49,18 +49,18 @@ pub(crate) unsafe trait Chain: 'static {
 
 /// A callback is in a chain; undone when dropped.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration<C: Chain> {
+pub(crate) struct NotifierRegistration<C: Chain> {
     #[pin]
     block: Opaque<bindings::notifier_block>,
     _chain: PhantomData<C>,
 }
 
 // SAFETY: The kernel takes a lock for the chain; nothing else changes.
-unsafe impl<C: Chain> Send for Registration<C> {}
+unsafe impl<C: Chain> Send for NotifierRegistration<C> {}
 // SAFETY: As above.
-unsafe impl<C: Chain> Sync for Registration<C> {}
+unsafe impl<C: Chain> Sync for NotifierRegistration<C> {}
 
-impl<C: Chain> Registration<C> {
+impl<C: Chain> NotifierRegistration<C> {
     /// Puts a callback behind all others, so that what these do is done when it is called. May sleep.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -95,7 +95,7 @@ impl<C: Chain> Registration<C> {
 }
 
 #[pinned_drop]
-impl<C: Chain> PinnedDrop for Registration<C> {
+impl<C: Chain> PinnedDrop for NotifierRegistration<C> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was put there, and is taken out once.
         unsafe { C::unregister(self.block.get()) };

@@ -26,7 +26,7 @@ use kernel::{
 /// What each CPU has one of.
 pub(crate) trait PerCpu: Sized + Send + Sync + 'static {
     /// The `static` that stands for these.
-    const SLOT: SlotRef<Self>;
+    const SLOT: PerCpuRef<Self>;
 
     /// Makes that of the CPU on which it is called, so that its memory is near.
     fn new() -> impl PinInit<Self, Error>;
@@ -34,9 +34,9 @@ pub(crate) trait PerCpu: Sized + Send + Sync + 'static {
 
 /// Which `static` is the slot for values of type `T`. A constant, because the kernel's callback has to find
 /// the same one each time.
-pub(crate) struct SlotRef<T: PerCpu>(*const PerCpuSlot<T>);
+pub(crate) struct PerCpuRef<T: PerCpu>(*const PerCpuSlot<T>);
 
-impl<T: PerCpu> SlotRef<T> {
+impl<T: PerCpu> PerCpuRef<T> {
     /// The slot is `slot`.
     pub(crate) const fn new(slot: &'static PerCpuSlot<T>) -> Self {
         Self(slot)

@@ -16,8 +16,10 @@ use core::{
         ManuallyDrop,
         MaybeUninit, //
     },
-    ptr,
-    ptr::NonNull,
+    ptr::{
+        self,
+        NonNull, //
+    },
     sync::atomic::{
         AtomicPtr,
         AtomicUsize,

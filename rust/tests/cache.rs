@@ -3,7 +3,7 @@
 //! A cache: where a key is, and who is told to sweep.
 
 use crate::{
-    net::dst::XfrmInfo,
+    net::xfrm::MdInfo,
     xfrmi::{
         cache::{
             mix,
@@ -11,7 +11,7 @@ use crate::{
             Key,
             SETS, //
         },
-        caches::InfoKey, //
+        key::InfoKey, //
     }, //
 };
 
@@ -37,7 +37,7 @@ const SEED: u64 = 0x9b1f_3c6e_52d7_a804;
 const ONE: Words = Words([1, 0, 0]);
 
 fn info_key(if_id: u32, link: c_int) -> InfoKey {
-    InfoKey::new(XfrmInfo { if_id, link })
+    InfoKey::new(MdInfo { if_id, link })
 }
 
 #[kunit_tests(xfrmi_cache)]

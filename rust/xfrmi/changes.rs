@@ -7,13 +7,13 @@
 //! the kernel where it does not. What neither counts is checked at each use, or not remembered, or is
 //! named in `docs/remembered.md`.
 
-use super::link::Interface;
+use super::interface::Interface;
 
 use crate::net::{
-    namespace::Net,
+    link::LinkOps,
+    net_namespace::Net,
     notifier::Listener,
-    rcu::GracePeriod,
-    rtnl::Link, //
+    rcu::GracePeriod, //
 };
 
 use core::sync::atomic::{

@@ -5,8 +5,6 @@
 use crate::{
     bindings,
     net::{
-        dst::XfrmInfo,
-        lwtunnel::XfrmEncap,
         netlink::{
             attr_size,
             Attr,
@@ -15,6 +13,10 @@ use crate::{
             Policy,
             Rule,
             Table, //
+        },
+        xfrm::{
+            MdInfo,
+            XfrmEncap, //
         }, //
     }, //
 };
@@ -32,7 +34,7 @@ impl XfrmEncap for Encap {
     /// `LWT_XFRM_IF_ID`, `LWT_XFRM_LINK`.
     const SIZE: usize = attr_size(4) + attr_size(4);
 
-    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<XfrmInfo> {
+    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<MdInfo> {
         let table = Table::parse_nested(encap, &POLICY, ack)?;
         let attrs = table.attrs();
         let Some(if_id) = attrs.get(bindings::LWT_XFRM_IF_ID) else {
@@ -41,14 +43,14 @@ impl XfrmEncap for Encap {
         let link = attrs
             .get(bindings::LWT_XFRM_LINK)
             .map_or(Ok(0), Attr::u32)?;
-        Ok(XfrmInfo {
+        Ok(MdInfo {
             if_id: if_id.u32()?,
             // CAST: The attribute is unsigned, the index signed.
             link: link as c_int,
         })
     }
 
-    fn fill(info: XfrmInfo, message: &mut Message<'_>) -> Result {
+    fn fill(info: MdInfo, message: &mut Message<'_>) -> Result {
         message.put_u32(bindings::LWT_XFRM_IF_ID, info.if_id)?;
         if info.link != 0 {
             // CAST: As above.

@@ -3,14 +3,11 @@
 //! ICMP errors about packets that went out: a smaller MTU on the path, or a better router.
 
 use super::{
-    link::Mode,
+    interface::Mode,
     table, //
 };
 
-use crate::net::{
-    rtnl::Link,
-    xfrm::IcmpError, //
-};
+use crate::net::xfrm::IcmpError;
 
 use kernel::sync::rcu;
 
@@ -22,7 +19,7 @@ pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
         return false;
     };
     match dev.data().mode() {
-        Mode::Static(_) => error.apply(dev.data().link(), rcu),
+        Mode::Static(_) => error.apply(dev.data().link, rcu),
         Mode::External => apply_by_any_link(&mut error, rcu),
     }
     true

@@ -3,8 +3,11 @@
 //! How XFRM interfaces are created, changed and dumped.
 
 use super::{
-    caches,
     if_id::IfId,
+    interface::{
+        Interface,
+        Mode, //
+    },
     namespace::Namespace,
     table,
     transmit,
@@ -14,12 +17,21 @@ use super::{
 use crate::{
     bindings,
     net::{
-        device::{
+        link::{
+            ChangeLink,
             Device,
-            Features,
-            Unpublished, //
+            DeviceOps,
+            Kind,
+            KindRef,
+            LinkOps,
+            NewLink,
+            UnregisteredDevice, //
         },
-        namespace::Net,
+        net_namespace::Net,
+        netdevice::{
+            Feature,
+            NetDevice, //
+        },
         netlink::{
             attr_size,
             Attr,
@@ -31,14 +43,9 @@ use crate::{
         },
         rtnl::{
             self,
-            ChangeLink,
-            Kind,
-            KindRef,
-            Link,
-            NewLink,
             Rtnl, //
         },
-        skb::SkBuff, //
+        skb::OwnedSkBuff, //
     }, //
 };
 
@@ -46,21 +53,6 @@ use kernel::{
     prelude::*,
     sync::rcu, //
 };
-
-/// What tells the connections of a device from those of others.
-pub(crate) enum Mode {
-    /// One connection: that with its `if_id`.
-    Static(IfId),
-    /// Those that the metadata of packets name.
-    External,
-}
-
-/// An XFRM interface.
-pub(crate) struct Interface {
-    mode: Mode,
-    /// The index of the device to send through, in the link namespace; 0 for any.
-    link: c_int,
-}
 
 const ATTRS: usize = bindings::__IFLA_XFRM_MAX as usize;
 
@@ -103,47 +95,27 @@ impl<'a> Parameters<'a> {
         };
         // CAST: Negative indices are possible in the message, and belong to no device.
         let link = link as c_int;
-        if link != 0 && net.device(link, &rcu::read_lock()).is_none() {
+        if link != 0 && NetDevice::by_index(net, link, &rcu::read_lock()).is_none() {
             return Err(ack.refuse(ENODEV, Some(attr), c"no device with the index in link"));
         }
         Ok(link)
     }
-}
 
-impl Interface {
-    /// What tells the device's connections from those of others.
-    pub(crate) fn mode(&self) -> &Mode {
-        &self.mode
-    }
-
-    /// The `if_id` of a static device, in host byte order.
-    pub(crate) fn if_id(&self) -> Option<u32> {
-        match &self.mode {
-            Mode::Static(if_id) => Some(if_id.get()),
-            Mode::External => None,
-        }
-    }
-
-    /// The `if_id` of the policies that a packet, which came in by the device through a state with
-    /// `state_if_id`, has to satisfy.
-    pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
-        match &self.mode {
-            Mode::Static(if_id) => if_id.of_policies(state_if_id),
-            Mode::External => state_if_id,
-        }
-    }
-
-    /// The policy-relevant part of a change: the new `if_id`, if it is another one.
-    fn new_if_id(
+    /// What a request changes of `interface`: the `if_id` that it has, and the new one, if that is
+    /// another.
+    fn change_of_if_id(
         &self,
-        request: &Parameters<'_>,
+        interface: &Interface,
         ack: &mut ExtAck<'_>,
     ) -> Result<Option<(u32, u32)>> {
         // CAST: As the device was created.
-        if let Some((attr, _)) = request.link.filter(|(_, link)| *link as c_int != self.link) {
+        if let Some((attr, _)) = self
+            .link
+            .filter(|(_, link)| *link as c_int != interface.link)
+        {
             return Err(ack.refuse(EINVAL, Some(attr), c"link can't be changed"));
         }
-        match (self.if_id(), request.external, request.if_id) {
+        match (interface.if_id(), self.external, self.if_id) {
             (Some(_), Some(attr), _) => {
                 Err(ack.refuse(EINVAL, Some(attr), c"collect_md can't be changed"))
             }
@@ -159,32 +131,22 @@ impl Interface {
     }
 }
 
-#[vtable]
-impl Link for Interface {
-    type PerNet = Namespace;
-
-    const KIND: KindRef<Self> = KindRef::new(&KIND);
-
+impl LinkOps for Interface {
     const NAME: &'static CStr = c"xfrm";
 
     /// `IFLA_XFRM_LINK`, `IFLA_XFRM_IF_ID`, `IFLA_XFRM_COLLECT_METADATA`.
     const INFO_SIZE: usize = attr_size(4) + attr_size(4) + attr_size(0);
 
-    fn per_net() -> impl PinInit<Namespace, Error> {
-        Namespace::new()
-    }
+    const KIND: KindRef<Self> = KindRef::new(&KIND);
 
-    fn namespace_exit(net: &Net) {
-        caches::forget(net);
-        wait::look();
-    }
+    type Namespace = Namespace;
 
-    fn setup(dev: &mut Unpublished<'_>) {
+    fn setup(dev: &mut UnregisteredDevice<'_>) {
         dev.set_tunnel_defaults();
         dev.set_lockless();
     }
 
-    fn new(request: &NewLink<'_>, ack: &mut ExtAck<'_>, rtnl: &Rtnl) -> Result<Self> {
+    fn newlink(request: &NewLink<'_>, ack: &mut ExtAck<'_>, rtnl: &Rtnl) -> Result<Self> {
         let parameters = Parameters::of(&request.attrs)?;
         if let Some(attr) = parameters.external {
             let set = |(_, value): &(Attr<'_>, u32)| *value != 0;
@@ -213,27 +175,12 @@ impl Link for Interface {
         }
     }
 
-    fn init(&self, dev: &mut Unpublished<'_>, link_net: &Net, _rtnl: &Rtnl) {
-        dev.add_features(
-            Features::SG | Features::FRAGLIST | Features::GSO_SOFTWARE | Features::HW_CSUM,
-        );
-        match link_net.device(self.link, &rcu::read_lock()) {
-            Some(lower) => dev.inherit(lower),
-            None => dev.randomise_address(),
-        }
-    }
-
     fn registered(dev: &Device<Self>, ack: &mut ExtAck<'_>, rtnl: &Rtnl) -> Result {
         table::add(dev, rtnl)
             .map_err(|err| ack.refuse(err, None, c"the device could not be added to the table"))
     }
 
-    fn unregistered(dev: &Device<Self>, rtnl: &Rtnl) {
-        table::remove(dev, rtnl);
-        wait::look();
-    }
-
-    fn change(
+    fn changelink(
         dev: &Device<Self>,
         request: &ChangeLink<'_>,
         ack: &mut ExtAck<'_>,
@@ -243,7 +190,7 @@ impl Link for Interface {
             return Err(ack.refuse(EPERM, None, c"no CAP_NET_ADMIN in the link namespace"));
         }
         let parameters = Parameters::of(&request.attrs)?;
-        let Some((old, new)) = dev.data().new_if_id(&parameters, ack)? else {
+        let Some((old, new)) = parameters.change_of_if_id(dev.data(), ack)? else {
             return Ok(());
         };
         let attr = parameters.if_id.map(|(attr, _)| attr);
@@ -273,12 +220,27 @@ impl Link for Interface {
         }
         Ok(())
     }
+}
 
-    fn link(&self) -> c_int {
-        self.link
+impl DeviceOps for Interface {
+    fn init(&self, dev: &mut UnregisteredDevice<'_>, link_net: &Net, _rtnl: &Rtnl) {
+        dev.add_features(Feature::Sg | Feature::FragList | Feature::GsoSoftware | Feature::HwCsum);
+        match NetDevice::by_index(link_net, self.link, &rcu::read_lock()) {
+            Some(lower) => dev.inherit(lower),
+            None => dev.randomise_address(),
+        }
     }
 
-    fn transmit(dev: &Device<Self>, skb: SkBuff, rcu: &rcu::Guard) {
+    fn uninit(dev: &Device<Self>, rtnl: &Rtnl) {
+        table::remove(dev, rtnl);
+        wait::look();
+    }
+
+    fn start_xmit(dev: &Device<Self>, skb: OwnedSkBuff, rcu: &rcu::Guard) {
         transmit::transmit(dev, skb, rcu);
+    }
+
+    fn get_iflink(&self) -> c_int {
+        self.link
     }
 }

@@ -24,14 +24,17 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod cache;
-pub(crate) mod caches;
 pub(crate) mod changes;
 pub(crate) mod encap;
 pub(crate) mod errors;
 pub(crate) mod if_id;
+pub(crate) mod interface;
+pub(crate) mod key;
 pub(crate) mod link;
+pub(crate) mod look_up;
 pub(crate) mod namespace;
 pub(crate) mod receive;
+pub(crate) mod remembered;
 pub(crate) mod session;
 #[cfg(SHADOW)]
 mod shadow;

@@ -4,7 +4,14 @@
 
 use super::{
     changes::Changes,
-    table::Interfaces, //
+    remembered,
+    table::Interfaces,
+    wait, //
+};
+
+use crate::net::{
+    link::NamespaceOps,
+    net_namespace::Net, //
 };
 
 use kernel::prelude::*;
@@ -17,11 +24,16 @@ pub(crate) struct Namespace {
     pub(super) changes: Changes,
 }
 
-impl Namespace {
-    pub(super) fn new() -> impl PinInit<Self, Error> {
+impl NamespaceOps for Namespace {
+    fn init() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             interfaces <- Interfaces::new(),
             changes: Changes::new(),
         })
+    }
+
+    fn exit(net: &Net) {
+        remembered::forget(net);
+        wait::look();
     }
 }

@@ -3,27 +3,26 @@
 //! Packets on their way in: which device they came in by, and which connection they belong to.
 
 use super::{
-    caches,
     errors,
-    link::{
+    interface::{
         Interface,
         Mode, //
     },
+    remembered,
     table, //
 };
 
 use crate::net::{
-    device::{
-        Counter,
-        Device, //
-    },
-    dst::XfrmInfo,
-    skb::Skb,
+    link::Device,
+    netdevice::Counter,
+    skb::SkBuff,
     xfrm::{
         self,
         Handler,
         IcmpError,
+        MdInfo,
         Received,
+        SharedMetadata,
         State, //
     },
     Family, //
@@ -49,7 +48,7 @@ struct Arrival<'g> {
 
 impl<'g> Arrival<'g> {
     #[inline]
-    fn of(skb: &Skb, rcu: &'g rcu::Guard) -> Option<Self> {
+    fn of(skb: &SkBuff, rcu: &'g rcu::Guard) -> Option<Self> {
         let connection = skb.connection()?;
         // Read once: it may change.
         let if_id = connection.if_id();
@@ -62,7 +61,7 @@ impl<'g> Arrival<'g> {
 
     /// The index of the device that the packet came in by: 0 if that is in another namespace, where
     /// the index means something else, or is the interface itself, as for a tunnel in a tunnel.
-    fn link(&self, skb: &Skb, rcu: &rcu::Guard) -> c_int {
+    fn link(&self, skb: &SkBuff, rcu: &rcu::Guard) -> c_int {
         skb.device(rcu)
             .filter(|lower| lower.net(rcu).is(self.dev.net(rcu)) && !lower.is(self.dev))
             .map_or(0, |lower| lower.ifindex())
@@ -70,7 +69,7 @@ impl<'g> Arrival<'g> {
 }
 
 impl Handler for Input {
-    fn may_enter(skb: &mut Skb, next: &State, family: Family, rcu: &rcu::Guard) -> bool {
+    fn may_enter(skb: &mut SkBuff, next: &State, family: Family, rcu: &rcu::Guard) -> bool {
         if !is_ours(skb, next, rcu) {
             return true;
         }
@@ -84,7 +83,7 @@ impl Handler for Input {
     }
 
     #[inline]
-    fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
+    fn received(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received {
         let result = match Arrival::of(skb, rcu) {
             Some(arrival) => deliver(skb, &arrival, rcu).map(|()| Received::Taken),
             None if skb.last_state().is_some_and(State::is_tunnel) => {
@@ -95,7 +94,7 @@ impl Handler for Input {
         result.unwrap_or_else(Received::Drop)
     }
 
-    fn dropped(skb: &mut Skb, rcu: &rcu::Guard) -> Received {
+    fn dropped(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received {
         let Some(Arrival { dev, .. }) = Arrival::of(skb, rcu) else {
             return Received::NotOurs;
         };
@@ -111,14 +110,14 @@ impl Handler for Input {
 
 /// Whether a device is concerned when a packet goes through the state `next`, too. The kernel alone does
 /// not ask policies in between, and so it stays where none is.
-fn is_ours(skb: &Skb, next: &State, rcu: &rcu::Guard) -> bool {
+fn is_ours(skb: &SkBuff, next: &State, rcu: &rcu::Guard) -> bool {
     let has_device = |state: &State| table::owner(state.net(), state.if_id(), rcu).is_some();
     skb.connection().is_some_and(has_device) || has_device(next)
 }
 
 /// Whether one policy may ask for what the packet came through as well as for the state `next` (RFC 4301,
 /// 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy does not name.
-fn may_be_a_bundle(skb: &Skb, next: &State) -> bool {
+fn may_be_a_bundle(skb: &SkBuff, next: &State) -> bool {
     let (Some(connection), Some(last)) = (skb.connection(), skb.last_state()) else {
         return false;
     };
@@ -130,12 +129,12 @@ fn may_be_a_bundle(skb: &Skb, next: &State) -> bool {
 
 /// Asks now what is otherwise asked when the packet, which has just come out of a tunnel, enters its next
 /// state: it may get there by GRO, after which nobody knows where it came from.
-fn check_before_gro(skb: &mut Skb, rcu: &rcu::Guard) -> Result {
+fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     match xfrm::next_by_gro(skb, rcu) {
         Some((next, family)) if is_ours(skb, &next, rcu) => {
             // What is attached belongs to the packet outside.
             skb.clear_ip_control_block(family);
-            skb.detach();
+            skb.drop_dst();
             if xfrm::check_in(skb, family) {
                 Ok(())
             } else {
@@ -148,7 +147,7 @@ fn check_before_gro(skb: &mut Skb, rcu: &rcu::Guard) -> Result {
 
 /// Makes the packet one that came in by the device of its connection.
 #[inline]
-fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
+fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let dev = arrival.dev;
     if !dev.is_up() {
         return Err(ENETDOWN);
@@ -171,10 +170,10 @@ fn deliver(skb: &mut Skb, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     // stack takes what is attached for a route.
     let metadata = if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
         let if_id = arrival.if_id;
-        Some(caches::metadata(XfrmInfo { if_id, link }, rcu)?)
+        Some(remembered::metadata(MdInfo { if_id, link }, rcu)?)
     } else {
         None
     };
-    dev.receive(skb, metadata);
+    dev.receive(skb, metadata.map(SharedMetadata::into_inner));
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 //! What the policy check asks about packets that came in: which policies they have to satisfy.
 
-use super::link::Interface;
+use super::interface::Interface;
 
 use crate::net::{
-    skb::Skb,
+    netdevice::NetDevice,
+    skb::SkBuff,
     xfrm::{
         Session,
         SessionDecoder, //
@@ -20,12 +21,12 @@ pub(crate) struct Decoder;
 
 impl SessionDecoder for Decoder {
     #[inline]
-    fn decode<'g>(skb: &Skb, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
+    fn decode<'g>(skb: &SkBuff, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
         let state = skb.connection()?;
         let dev = match skb.vrf_member_ifindex(family) {
             0 => skb.device(rcu)?,
             // The device is in a VRF, which has taken its place.
-            ifindex => state.net().device(ifindex, rcu)?,
+            ifindex => NetDevice::by_index(state.net(), ifindex, rcu)?,
         };
         let dev = dev.downcast::<Interface>().filter(|dev| dev.is_up())?;
         Some(Session {

@@ -6,26 +6,21 @@
 //! tells of it, so that a difference counts only if it lasts.
 
 use super::{
-    caches::{
-        self,
-        BundleKey, //
-    },
-    link::Interface,
-    transmit::{
-        self,
-        attached, //
-    }, //
+    interface::Interface,
+    key::BundleKey,
+    look_up,
+    remembered, //
 };
 
 use crate::net::{
-    device::Device,
     dst::Dst,
     flow::Flow,
     jiffies::{
         ticks,
         Instant, //
     },
-    skb::SkBuff,
+    link::Device,
+    skb::OwnedSkBuff,
     xfrm,
     Family, //
 };
@@ -58,7 +53,7 @@ static SUSPECTS: [Suspect; 64] = [const {
 #[inline(never)]
 pub(super) fn compare(
     dev: &Device<Interface>,
-    skb: &mut SkBuff,
+    skb: &mut OwnedSkBuff,
     family: Family,
     key: &BundleKey,
     known: &Dst,
@@ -72,7 +67,7 @@ pub(super) fn compare(
     let is_suspect = suspect.bundle.load(Relaxed) == known.id();
     let is_known = |bundle: &Dst| bundle.id() == known.id();
     if is_found(dev, skb, family, known, rcu)
-        || !caches::bundle(key, dev, rcu).is_some_and(|bundle| is_known(&bundle))
+        || !remembered::bundle(key, dev.link_net(), rcu).is_some_and(|bundle| is_known(&bundle))
     {
         if is_suspect {
             suspect.bundle.store(0, Relaxed);
@@ -88,7 +83,7 @@ pub(super) fn compare(
 /// Whether a look-up finds a bundle that is as good as `known`.
 fn is_found(
     dev: &Device<Interface>,
-    skb: &mut SkBuff,
+    skb: &mut OwnedSkBuff,
     family: Family,
     known: &Dst,
     rcu: &rcu::Guard,
@@ -96,13 +91,13 @@ fn is_found(
     let Ok(mut flow) = Flow::of(skb, family, dev.net(rcu)) else {
         return false;
     };
-    let Some((metadata, route)) = attached(skb) else {
+    let Some((metadata, route)) = look_up::attached(skb) else {
         return false;
     };
-    let Ok(info) = transmit::connection(dev, metadata, route) else {
+    let Ok(info) = look_up::connection(dev, metadata, route) else {
         return false;
     };
     flow.set_output_device(info.link);
-    transmit::bundle(dev, route.into(), &flow, info.if_id)
+    look_up::bundle(dev, route.into(), &flow, info.if_id)
         .is_ok_and(|found| xfrm::is_same_way(&found, known, rcu))
 }

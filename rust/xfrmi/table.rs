@@ -6,17 +6,18 @@
 //! registration on until it is unregistered, whether it is up or down: what belongs to a device
 //! that is down goes to no other.
 
-use super::link::{
+use super::interface::{
     Interface,
     Mode, //
 };
 
 use crate::net::{
-    device::{
+    link::{
         Device,
-        KeptDevice, //
+        KeptDevice,
+        LinkOps, //
     },
-    namespace::Net,
+    net_namespace::Net,
     rcu::{
         RcuBox,
         Slot, //
@@ -25,10 +26,7 @@ use crate::net::{
         Entry,
         Table, //
     },
-    rtnl::{
-        Link,
-        Rtnl, //
-    }, //
+    rtnl::Rtnl, //
 };
 
 use kernel::{

@@ -11,26 +11,25 @@
 
 use super::{
     changes::Generation,
-    link::Interface,
-    transmit, //
+    interface::Interface, //
 };
 
 use crate::net::{
-    device::Device,
     global::{
         Global,
-        Registration, //
+        GlobalRegistration, //
     },
     jiffies::{
         ticks,
         Instant, //
     },
-    skb::SkBuff,
+    link::Device,
+    skb::OwnedSkBuff,
     timer::{
         Expire,
         Timer, //
     },
-    waiting::Waiting, //
+    xfrm::Waiting, //
 };
 
 use core::{
@@ -85,17 +84,22 @@ pub(crate) struct Queue {
     places: SpinLock<KVVec<Place>>,
     /// Whether there are any, for those who may not take the lock.
     any: AtomicBool,
+    again: Attempt,
+    for_the_last_time: Attempt,
 }
+
+/// Tries to send a packet that has been waiting. Returns it if it has to wait on.
+pub(crate) type Attempt = fn(&Device<Interface>, OwnedSkBuff, &rcu::Guard) -> Option<OwnedSkBuff>;
 
 impl Queue {
     /// Adds a packet; gives it back if there is no room.
     fn add(
         &self,
         dev: &Device<Interface>,
-        skb: SkBuff,
+        skb: OwnedSkBuff,
         if_id: u32,
         rcu: &rcu::Guard,
-    ) -> Result<(), SkBuff> {
+    ) -> Result<(), OwnedSkBuff> {
         let connection = (dev.link_net().id(), if_id);
         let mut places = self.places.lock();
         let left = ALL.saturating_sub(places.len());
@@ -126,14 +130,14 @@ impl Queue {
         let Some(packet) = &place.packet else {
             return true;
         };
-        let mut attempt: fn(&_, _, &_) -> _ = transmit::again;
+        let mut attempt = self.again;
         let mut tried = None;
         if let Some(dev) = packet.device(rcu) {
             let net = dev.link_net();
             tried = Generation::now(net, rcu).map(|generation| (Instant::now(), generation));
             let longest = ticks(net.acquire_expires().saturating_mul(1000));
             if place.since.elapsed() >= longest {
-                attempt = transmit::for_the_last_time;
+                attempt = self.for_the_last_time;
             } else if let (Some((then, old)), Some((_, new))) = (place.tried, tried) {
                 if old == new && then.elapsed() < ticks(SECOND_LINE) {
                     return true;
@@ -191,14 +195,16 @@ impl Expire for Queue {
 }
 
 /// Packets can wait, until it is dropped. No device may be left then.
-pub(crate) type WaitRegistration = Registration<Timer<Queue>>;
+pub(crate) type WaitRegistration = GlobalRegistration<Timer<Queue>>;
 
-/// Makes the queue.
-pub(crate) fn register() -> Result<WaitRegistration> {
+/// Makes the queue. Packets are tried `again` as long as they may wait, and then once `for_the_last_time`.
+pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<WaitRegistration> {
     let places = KVVec::with_capacity(ALL, GFP_KERNEL)?;
     let queue = pin_init!(Queue {
         places <- new_spinlock!(places, "xfrmi_wait"),
         any: AtomicBool::new(false),
+        again,
+        for_the_last_time,
     });
     WAITING.register(KBox::pin_init(Timer::new(queue), GFP_KERNEL)?)
 }
@@ -209,10 +215,10 @@ pub(crate) fn register() -> Result<WaitRegistration> {
 #[inline(never)]
 pub(super) fn begin(
     dev: &Device<Interface>,
-    skb: SkBuff,
+    skb: OwnedSkBuff,
     if_id: u32,
     rcu: &rcu::Guard,
-) -> Result<(), SkBuff> {
+) -> Result<(), OwnedSkBuff> {
     let Some(queue) = WAITING.get(rcu) else {
         return Err(skb);
     };

@@ -16,38 +16,27 @@ use super::{
 use crate::{
     bindings,
     net::{
-        dst::{
-            Dst,
-            Metadata,
-            XfrmInfo, //
-        },
         flow::FlowKey,
-        namespace::Net,
+        net_namespace::Net,
+        xfrm::MdInfo,
         Family, //
     },
-    xfrmi::caches::BundleKey, //
+    xfrmi::key::BundleKey, //
 };
-
-use core::ptr::NonNull;
 
 use kernel::{
     prelude::*,
-    sync::aref::ARef,
     types::Opaque, //
 };
 
-const INFO: XfrmInfo = XfrmInfo { if_id: 7, link: 3 };
+const INFO: MdInfo = MdInfo { if_id: 7, link: 3 };
 
 /// Where the addresses are.
 const ADDRESSES4: usize = 12;
 const ADDRESSES6: usize = 8;
 
-/// A route, for those who only ask which one.
-fn route() -> Result<ARef<Dst>> {
-    let raw = NonNull::new(Metadata::new(INFO)?.into_raw()).ok_or(EINVAL)?;
-    // SAFETY: The reference that `into_raw` gave out.
-    Ok(unsafe { Dst::from_owned(raw) })
-}
+/// A route, that is its id.
+const ROUTE: u64 = 0x1000;
 
 /// The first namespace.
 fn init_net() -> &'static Net {
@@ -55,7 +44,7 @@ fn init_net() -> &'static Net {
     unsafe { Net::from_raw((&raw const kernel::bindings::init_net).cast()) }
 }
 
-fn key(bytes: &[u8], family: Family, route: &Dst, info: XfrmInfo, net: &Net) -> Result<BundleKey> {
+fn key(bytes: &[u8], family: Family, route: u64, info: MdInfo, net: &Net) -> Result<BundleKey> {
     let skb = packet(bytes)?;
     let flow = FlowKey::of(&skb, family).ok_or(EINVAL)?;
     Ok(BundleKey::new(flow, route, info, net))
@@ -69,8 +58,7 @@ fn told_apart<const N: usize>(
     from: usize,
     ports: usize,
 ) -> Result<bool> {
-    let route = route()?;
-    let of = |bytes: [u8; N]| key(&bytes, family, &route, INFO, init_net());
+    let of = |bytes: [u8; N]| key(&bytes, family, ROUTE, INFO, init_net());
     let original = of(bytes)?;
     let mut right = original == of(bytes)?;
     for at in from..ports + 4 {
@@ -93,24 +81,23 @@ mod cases {
 
     #[test]
     fn routes_and_connections() -> Result {
-        let (one, other) = (route()?, route()?);
-        let of = |route: &Dst, info| key(&UDP4, Family::Inet, route, info, init_net());
-        let original = of(&one, INFO)?;
-        assert!(original == of(&one, INFO)?);
-        assert!(original != of(&other, INFO)?);
-        assert!(original != of(&one, XfrmInfo { if_id: 8, ..INFO })?);
-        assert!(original != of(&one, XfrmInfo { link: 4, ..INFO })?);
+        let of = |route, info| key(&UDP4, Family::Inet, route, info, init_net());
+        let original = of(ROUTE, INFO)?;
+        assert!(original == of(ROUTE, INFO)?);
+        assert!(original != of(ROUTE + 0x100, INFO)?);
+        assert!(original != of(ROUTE, MdInfo { if_id: 8, ..INFO })?);
+        assert!(original.is_of(INFO) && !original.is_of(MdInfo { if_id: 8, ..INFO }));
+        assert!(original != of(ROUTE, MdInfo { link: 4, ..INFO })?);
         Ok(())
     }
 
     /// Packets with the same route may be redirected to devices of several.
     #[test]
     fn namespaces() -> Result {
-        let route = route()?;
         let memory = KBox::<Opaque<bindings::net>>::new_uninit(GFP_KERNEL)?;
         // SAFETY: Nothing but the address is looked at.
         let other = unsafe { Net::from_raw(memory.as_ptr().cast()) };
-        let of = |net| key(&UDP4, Family::Inet, &route, INFO, net);
+        let of = |net| key(&UDP4, Family::Inet, ROUTE, INFO, net);
         assert!(of(init_net())? == of(init_net())?);
         assert!(of(init_net())? != of(other)?);
         Ok(())

@@ -7,34 +7,34 @@ use super::packet::packet;
 use crate::{
     bindings,
     net::{
-        device::{
+        link::{
+            ChangeLink,
             Device,
+            DeviceOps,
             KeptDevice,
-            NetDevice,
-            Trampolines,
-            Unpublished, //
+            Kind,
+            KindRef,
+            LinkOps,
+            NamespaceOps,
+            NewLink,
+            Private,
+            UnregisteredDevice,
+            VTable, //
         },
-        namespace::Net,
+        net_namespace::Net,
+        netdevice::NetDevice,
         netlink::{
             ExtAck,
             Message,
             Policy,
             Rule, //
         },
-        rtnl::{
-            ChangeLink,
-            Kind,
-            KindRef,
-            Link,
-            NewLink,
-            Private,
-            Rtnl, //
-        },
+        rtnl::Rtnl,
         skb::{
             DropReason,
-            SkBuff, //
+            OwnedSkBuff, //
         },
-        waiting::Waiting, //
+        xfrm::Waiting, //
     }, //
 };
 
@@ -66,43 +66,28 @@ impl Drop for Plain {
     }
 }
 
-#[vtable]
-impl Link for Plain {
-    type PerNet = ();
-
+impl LinkOps for Plain {
     const NAME: &'static CStr = c"xfrmi_kunit";
 
     const INFO_SIZE: usize = 0;
 
     const KIND: KindRef<Self> = KindRef::new(&KIND);
 
-    fn per_net() -> impl PinInit<(), Error> {
-        Ok(())
-    }
+    type Namespace = Nothing;
 
-    fn namespace_exit(_net: &Net) {}
-
-    fn setup(dev: &mut Unpublished<'_>) {
+    fn setup(dev: &mut UnregisteredDevice<'_>) {
         dev.set_tunnel_defaults();
     }
 
-    fn new(_request: &NewLink<'_>, _ack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result<Self> {
+    fn newlink(_request: &NewLink<'_>, _ack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result<Self> {
         Ok(Self)
     }
-
-    fn init(&self, _dev: &mut Unpublished<'_>, _link_net: &Net, _rtnl: &Rtnl) {}
 
     fn registered(_dev: &Device<Self>, _ack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
         Ok(())
     }
 
-    fn unregistered(dev: &Device<Self>, _rtnl: &Rtnl) {
-        UNREGISTERED.fetch_add(1, Relaxed);
-        // It is there still, and so is its link namespace.
-        assert!(KeptDevice::new(dev).get(&rcu::read_lock()).is_some());
-    }
-
-    fn change(
+    fn changelink(
         _dev: &Device<Self>,
         _request: &ChangeLink<'_>,
         _ack: &mut ExtAck<'_>,
@@ -114,15 +99,36 @@ impl Link for Plain {
     fn fill_info(_dev: &Device<Self>, _message: &mut Message<'_>) -> Result {
         Ok(())
     }
+}
 
-    fn link(&self) -> c_int {
+impl DeviceOps for Plain {
+    fn init(&self, _dev: &mut UnregisteredDevice<'_>, _link_net: &Net, _rtnl: &Rtnl) {}
+
+    fn uninit(dev: &Device<Self>, _rtnl: &Rtnl) {
+        UNREGISTERED.fetch_add(1, Relaxed);
+        // It is there still, and so is its link namespace.
+        assert!(KeptDevice::new(dev).get(&rcu::read_lock()).is_some());
+    }
+
+    fn start_xmit(_dev: &Device<Self>, skb: OwnedSkBuff, _rcu: &rcu::Guard) {
+        SENT.fetch_add(1, Relaxed);
+        skb.free(DropReason::IP_OUTNOROUTES);
+    }
+
+    fn get_iflink(&self) -> c_int {
         0
     }
+}
 
-    fn transmit(_dev: &Device<Self>, skb: SkBuff, _rcu: &rcu::Guard) {
-        SENT.fetch_add(1, Relaxed);
-        skb.free(DropReason::NO_ROUTE);
+/// What is kept for a namespace.
+struct Nothing;
+
+impl NamespaceOps for Nothing {
+    fn init() -> impl PinInit<Self, Error> {
+        Ok(Self)
     }
+
+    fn exit(_net: &Net) {}
 }
 
 #[allow(
@@ -188,7 +194,7 @@ fn register(_lock: &Lock) -> Result<*mut bindings::net_device> {
 fn transmit(dev: *mut bindings::net_device) -> Result {
     let skb = packet(&[0; 20])?;
     let _rcu = rcu::read_lock();
-    let start_xmit = Trampolines::<Plain>::OPS.ndo_start_xmit.ok_or(EINVAL)?;
+    let start_xmit = VTable::<Plain>::OPS.ndo_start_xmit.ok_or(EINVAL)?;
     // SAFETY: The device is live, and the packet handed over. The device of this test is content with a
     // critical section.
     unsafe { start_xmit(skb.into_raw(), dev) };
@@ -216,15 +222,15 @@ fn set_up(dev: *mut bindings::net_device, _lock: &Lock, up: bool) {
 }
 
 /// Does not send a packet yet.
-fn not_yet(_dev: &Device<Plain>, skb: SkBuff, _rcu: &rcu::Guard) -> Option<SkBuff> {
+fn not_yet(_dev: &Device<Plain>, skb: OwnedSkBuff, _rcu: &rcu::Guard) -> Option<OwnedSkBuff> {
     SENT.fetch_add(1, Relaxed);
     Some(skb)
 }
 
 /// Has a packet sent, or dropped.
-fn done(_dev: &Device<Plain>, skb: SkBuff, _rcu: &rcu::Guard) -> Option<SkBuff> {
+fn done(_dev: &Device<Plain>, skb: OwnedSkBuff, _rcu: &rcu::Guard) -> Option<OwnedSkBuff> {
     SENT.fetch_add(1, Relaxed);
-    skb.free(DropReason::NO_ROUTE);
+    skb.free(DropReason::IP_OUTNOROUTES);
     None
 }
 

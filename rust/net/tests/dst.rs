@@ -8,43 +8,33 @@ use crate::{
     bindings,
     net::{
         dst::{
-            new_metadata,
-            Attached,
             Dst,
             Metadata,
-            XfrmInfo, //
+            SkbDst, //
         },
-        skb::Skb, //
+        xfrm::{
+            MdInfo,
+            SharedMetadata, //
+        }, //
     }, //
 };
 
-use core::ptr::NonNull;
-
 use kernel::{
     prelude::*,
-    sync::aref::ARef, //
+    sync::rcu, //
 };
 
-const INFO: XfrmInfo = XfrmInfo { if_id: 7, link: 3 };
+const INFO: MdInfo = MdInfo { if_id: 7, link: 3 };
 
-/// A dst of which one reference is the caller's, and another one the result's.
-fn held(dst: NonNull<bindings::dst_entry>) -> ARef<Dst> {
-    // SAFETY: The reference is ours, and the result gets a new one.
-    ARef::clone(&core::mem::ManuallyDrop::new(unsafe {
-        Dst::from_owned(dst)
-    }))
+/// How many references there are to a dst of any kind.
+fn references(dst: *mut bindings::dst_entry) -> c_int {
+    // SAFETY: The tests below ask while they have a reference. The counter is 0 for one.
+    unsafe { (*dst).__rcuref.refcnt.counter + 1 }
 }
 
-/// Attaches metadata to a packet.
-fn attach(skb: &mut Skb, metadata: Metadata) {
-    // SAFETY: The reference is ours.
-    unsafe { skb.attach_raw(metadata.into_raw()) };
-}
-
-/// How many references there are to what `dst` refers to.
-fn references(dst: &Dst) -> c_int {
-    // SAFETY: The dst is live. The counter is 0 for one reference.
-    unsafe { (*dst.as_raw()).__rcuref.refcnt.counter + 1 }
+/// How many references there are to metadata.
+fn references_to(metadata: &Metadata) -> c_int {
+    references(metadata.as_raw().cast())
 }
 
 #[kunit_tests(xfrmi_dst)]
@@ -53,43 +43,39 @@ mod cases {
 
     #[test]
     fn metadata_is_counted() -> Result {
-        let metadata = Metadata::new(INFO)?;
-        let raw = NonNull::new(metadata.clone().into_raw()).ok_or(EINVAL)?;
-        let dst = held(raw);
-        assert_eq!(references(&dst), 3);
-        let other = metadata.clone();
-        assert_eq!(references(&dst), 4);
+        let shared = SharedMetadata::new(INFO)?;
+        let metadata = shared.clone().into_inner();
+        assert_eq!(references_to(&metadata), 2);
+        let other = shared.clone();
+        assert_eq!(references_to(&metadata), 3);
         drop(other);
-        drop(metadata);
-        assert_eq!(references(&dst), 2);
-        // SAFETY: The reference that `into_raw` gave out.
-        drop(unsafe { Dst::from_owned(raw) });
-        assert_eq!(references(&dst), 1);
+        drop(shared);
+        assert_eq!(references_to(&metadata), 1);
+        assert!(matches!(metadata.xfrm_info(), Some((INFO, None))));
         Ok(())
     }
 
     #[test]
     fn packet_holds_metadata() -> Result {
-        let metadata = Metadata::new(INFO)?;
-        let raw = NonNull::new(metadata.clone().into_raw()).ok_or(EINVAL)?;
-        // SAFETY: The reference that `into_raw` gave out.
-        let dst = unsafe { Dst::from_owned(raw) };
+        let shared = SharedMetadata::new(INFO)?;
+        let metadata = shared.clone().into_inner();
         let mut skb = packet(&[0; 20])?;
-        assert!(matches!(skb.attached(), Attached::Nothing));
-        attach(&mut skb, metadata.clone());
-        assert_eq!(references(&dst), 3);
-        assert!(matches!(skb.attached(), Attached::Xfrm(INFO, None)));
+        assert!(matches!(skb.dst(), SkbDst::None));
+        skb.set_metadata(metadata.clone());
+        assert_eq!(references_to(&metadata), 3);
+        assert!(matches!(skb.md_info_and_route(), (Some(INFO), None)));
         // What was attached is let go.
-        attach(&mut skb, Metadata::new(XfrmInfo { if_id: 8, link: 0 })?);
-        assert_eq!(references(&dst), 2);
+        let other = MdInfo { if_id: 8, link: 0 };
+        skb.set_metadata(SharedMetadata::new(other)?.into_inner());
+        assert_eq!(references_to(&metadata), 2);
         assert!(matches!(
-            skb.attached(),
-            Attached::Xfrm(XfrmInfo { if_id: 8, link: 0 }, None)
+            skb.md_info_and_route(),
+            (Some(MdInfo { if_id: 8, link: 0 }), None)
         ));
-        attach(&mut skb, metadata);
-        assert_eq!(references(&dst), 2);
+        skb.set_metadata(shared.into_inner());
+        assert_eq!(references_to(&metadata), 2);
         drop(skb);
-        assert_eq!(references(&dst), 1);
+        assert_eq!(references_to(&metadata), 1);
         Ok(())
     }
 
@@ -97,32 +83,30 @@ mod cases {
     #[test]
     fn metadata_holds_route() -> Result {
         // What kind of dst the route is makes no difference to who counts.
-        let raw = NonNull::new(Metadata::new(INFO)?.into_raw()).ok_or(EINVAL)?;
-        // SAFETY: The reference that `into_raw` gave out.
-        let route = unsafe { Dst::from_owned(raw) };
-        let metadata = new_metadata(INFO, Some(route.clone()))?;
-        assert_eq!(references(&route), 2);
+        let raw = Metadata::into_dst(SharedMetadata::new(INFO)?.into_inner());
+        // SAFETY: The reference that `into_dst` gave out.
+        let route = unsafe { Dst::from_look_up(raw) }?;
+        let metadata = Metadata::new_xfrm(INFO, Some(route.clone()))?;
+        assert_eq!(references(raw), 2);
         let mut skb = packet(&[0; 20])?;
-        // SAFETY: The reference is ours.
-        unsafe { skb.attach_raw(metadata.as_ptr()) };
-        let same = match skb.attached() {
-            Attached::Xfrm(INFO, Some(found)) => found.id() == route.id(),
+        skb.set_metadata(metadata);
+        let same = match skb.md_info_and_route() {
+            (Some(INFO), Some(found)) => found.id() == route.id(),
             _ => false,
         };
         assert!(same);
         drop(skb);
         // They are freed after a grace period.
-        // SAFETY: This may sleep.
-        unsafe { kernel::bindings::rcu_barrier() };
-        assert_eq!(references(&route), 1);
+        rcu::rcu_barrier();
+        assert_eq!(references(raw), 1);
         Ok(())
     }
 
     #[test]
     fn no_route() -> Result {
-        let raw = NonNull::new(Metadata::new(INFO)?.into_raw()).ok_or(EINVAL)?;
-        // SAFETY: The reference that `into_raw` gave out.
-        let dst = unsafe { Dst::from_owned(raw) };
+        let raw = Metadata::into_dst(SharedMetadata::new(INFO)?.into_inner());
+        // SAFETY: The reference that `into_dst` gave out.
+        let dst = unsafe { Dst::from_look_up(raw) }?;
         assert!(dst.state().is_none());
         assert!(dst.xfrm_info().is_none());
         Ok(())

@@ -13,7 +13,7 @@ use crate::net::{
         Flow,
         FlowKey, //
     },
-    namespace::Net,
+    net_namespace::Net,
     Family, //
 };
 

@@ -5,10 +5,10 @@
 mod bundle_key;
 mod device;
 mod dst;
+mod family;
 mod flow;
 mod global;
 mod netlink;
-mod numbers;
 mod packet;
 mod per_cpu;
 mod rhashtable;

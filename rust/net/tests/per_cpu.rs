@@ -4,8 +4,8 @@
 
 use crate::net::per_cpu::{
     PerCpu,
-    PerCpuSlot,
-    SlotRef, //
+    PerCpuRef,
+    PerCpuSlot, //
 };
 
 use core::sync::atomic::{
@@ -29,7 +29,7 @@ struct Number {
 }
 
 impl PerCpu for Number {
-    const SLOT: SlotRef<Self> = SlotRef::new(&SLOT);
+    const SLOT: PerCpuRef<Self> = PerCpuRef::new(&SLOT);
 
     fn new() -> impl PinInit<Self, Error> {
         let number = || {

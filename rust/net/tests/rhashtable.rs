@@ -78,7 +78,7 @@ fn found(table: &Table<Counted>, key: u32) -> Option<u32> {
 /// The count, once all that was dropped is gone.
 fn settled(dropped: &Atomic<u32>) -> u32 {
     // SAFETY: This may sleep.
-    unsafe { kernel::bindings::rcu_barrier() };
+    rcu::rcu_barrier();
     dropped.load(Relaxed)
 }
 

@@ -9,10 +9,8 @@ use crate::{
     net::{
         dst::Dst,
         flow::Flow,
-        namespace::{
-            Hold,
-            Net, //
-        },
+        net_namespace::Net,
+        pernet::Hold,
         xfrm::State, //
     }, //
 };
@@ -41,6 +39,38 @@ pub(crate) struct Bundle {
 // SAFETY: `struct xfrm_dst` is shared between CPUs; the methods here take that into account. The
 // namespaces that it refers to outlive it, wherever it is put.
 unsafe impl Send for Bundle {}
+
+impl Dst {
+    /// The first state that packets go through, if this is a bundle.
+    pub(crate) fn state(&self) -> Option<&State> {
+        // SAFETY: The dst is live and holds a reference to its state.
+        let state = unsafe { (*self.as_raw()).xfrm };
+        // SAFETY: As above.
+        (!state.is_null()).then(|| unsafe { State::from_raw(state) })
+    }
+
+    /// The largest packet that can be sent, in bytes: [`Dst::mtu`], with a look first at what bundles
+    /// that were checked have of their own, which they return before they ask the route.
+    pub(crate) fn bundle_mtu(&self) -> u32 {
+        // CAST: Both are small numbers.
+        const FLAGS: c_ulong = bindings::DST_METRICS_FLAGS as c_ulong;
+        // CAST: As above.
+        const MTU: usize = bindings::RTAX_MTU as usize - 1;
+
+        if self.state().is_some() {
+            // CAST: Apart from the flags, the field is a pointer.
+            // SAFETY: The dst is live, and there are metrics of so many numbers as long as it is.
+            let mtu = unsafe {
+                let metrics = ((*self.as_raw())._metrics & !FLAGS) as *const u32;
+                metrics.add(MTU).read_volatile()
+            };
+            if mtu != 0 {
+                return mtu;
+            }
+        }
+        self.mtu()
+    }
+}
 
 impl Bundle {
     /// Takes `dst`, which was found for `flow`, as a bundle, if it goes through IPsec, refers to no other

@@ -8,7 +8,7 @@
 use crate::{
     bindings,
     net::{
-        namespace::Net,
+        net_namespace::Net,
         notifier::Listener,
         rcu::held, //
     }, //

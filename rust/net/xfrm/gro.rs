@@ -15,7 +15,7 @@ use super::{
 use crate::{
     bindings,
     net::{
-        skb::Skb,
+        skb::SkBuff,
         Family, //
     }, //
 };
@@ -36,7 +36,7 @@ const UDP: usize = 8;
 /// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of the
 /// packet.
 #[inline]
-pub(crate) fn next_by_gro(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Family)> {
     // SAFETY: Nothing is asked of the caller.
     if unsafe { bindings::net_helper_gro_takes_esp() } {
         next(skb, rcu)
@@ -46,7 +46,7 @@ pub(crate) fn next_by_gro(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)
 }
 
 #[cold]
-fn next(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Family)> {
     let family = skb.family()?;
     let spi = skb.bytes_anywhere(esp_offset(skb, family)?)?;
     // Otherwise it is a message of IKE, by the port that ESP uses as well.
@@ -59,7 +59,7 @@ fn next(skb: &Skb, rcu: &rcu::Guard) -> Option<(Found, Family)> {
 }
 
 /// Where in the packet ESP begins, if it has it: behind the IP header or in UDP. GRO takes no fragments.
-fn esp_offset(skb: &Skb, family: Family) -> Option<usize> {
+fn esp_offset(skb: &SkBuff, family: Family) -> Option<usize> {
     let (protocol, offset) = match family {
         Family::Inet => {
             let [version_ihl] = skb.bytes(0)?;

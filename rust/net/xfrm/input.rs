@@ -1,30 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocols of IPsec: packets that come in through them, and errors about those that went out.
+//! The protocols of IPsec: packets that come in through them.
 //!
 //! Handlers of one protocol form a chain, highest priority (largest number) first.
 
 use super::{
-    state::Found,
+    error::IcmpError,
     Protocol,
-    Spi,
     State, //
 };
 
 use crate::{
     bindings,
     net::{
-        device::NetDevice,
-        dst::Dst,
-        icmp::{
-            self,
-            Request, //
-        },
         rcu::held,
         skb::{
             DropReason,
+            OwnedSkBuff,
             SkBuff, //
-            Skb,
         },
         Family, //
     }, //
@@ -35,10 +28,7 @@ use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -62,70 +52,17 @@ impl Received {
     }
 }
 
-/// An ICMP or ICMPv6 error about an IPsec packet of ours.
-///
-/// # Invariants
-///
-/// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which is
-/// one of `family`. It has come in by a device.
-pub(crate) struct IcmpError<'a> {
-    skb: &'a mut Skb,
-    request: Request,
-    family: Family,
-    protocol: Protocol,
-    state: Found,
-}
-
-impl IcmpError<'_> {
-    /// The state that the packet went through.
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// The device that the error came in by.
-    pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
-        self.skb.device(rcu)
-    }
-
-    /// The route that the packet took, if it was to leave through the device with the index `oif` in the
-    /// namespace of the state (0 for none). That device stands for its VRF, and for no more.
-    pub(crate) fn route(&self, oif: c_int) -> Result<ARef<Dst>> {
-        icmp::route(self.skb, self.family, &self.state, oif)
-    }
-
-    /// Does what the error asks for, to [that route](Self::route).
-    pub(crate) fn apply(&mut self, oif: c_int, rcu: &rcu::Guard) {
-        let vrf = self
-            .state
-            .net()
-            .device(oif, rcu)
-            .map_or(0, |dev| dev.l3mdev_ifindex(rcu));
-        // SAFETY: The type invariant.
-        unsafe {
-            icmp::apply(
-                self.request,
-                self.skb,
-                self.family,
-                self.protocol,
-                &self.state,
-                vrf,
-                rcu,
-            );
-        }
-    }
-}
-
 /// Somebody who takes IPsec packets.
 pub(crate) trait Handler: 'static {
     /// Whether a packet may go through the state `next`. It has come through IPsec before, and no policy
     /// check has seen all of that yet; the last one will, if nothing is decided here.
-    fn may_enter(skb: &mut Skb, next: &State, family: Family, rcu: &rcu::Guard) -> bool;
+    fn may_enter(skb: &mut SkBuff, next: &State, family: Family, rcu: &rcu::Guard) -> bool;
 
     /// The last state is done with the packet.
-    fn received(skb: &mut Skb, rcu: &rcu::Guard) -> Received;
+    fn received(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received;
 
     /// The packet is dropped, by the kernel or by [`Self::received`].
-    fn dropped(skb: &mut Skb, rcu: &rcu::Guard) -> Received;
+    fn dropped(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received;
 
     /// An error came in about a packet that was sent. Returns whether it is ours.
     fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool;
@@ -137,7 +74,12 @@ pub(crate) trait Handler: 'static {
 ///
 /// The kernel is about to bring the packet, which has a network header of `family`, to a protocol.
 #[cold]
-unsafe fn may_enter<H: Handler>(skb: &mut Skb, nexthdr: c_int, spi: u32, family: Family) -> bool {
+unsafe fn may_enter<H: Handler>(
+    skb: &mut SkBuff,
+    nexthdr: c_int,
+    spi: u32,
+    family: Family,
+) -> bool {
     // SAFETY: Handlers of protocols are looked for, and called, in a critical section.
     let rcu = unsafe { held() };
     // SAFETY: The contract of this function.
@@ -161,7 +103,7 @@ unsafe fn enter<H: Handler>(
     family: Family,
 ) -> c_int {
     // SAFETY: The contract of this function.
-    let mut skb = unsafe { SkBuff::from_raw(skb) };
+    let mut skb = unsafe { OwnedSkBuff::from_raw(skb) };
     // SAFETY: The contract of this function.
     if skb.is_unverified() && !unsafe { may_enter::<H>(&mut skb, nexthdr, spi, family) } {
         skb.free(DropReason::XFRM_POLICY);
@@ -185,7 +127,7 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     err: c_int,
 ) -> c_int {
     // SAFETY: The kernel passes a packet that it is receiving.
-    let skb = unsafe { Skb::from_raw(skb) };
+    let skb = unsafe { SkBuff::from_raw(skb) };
     // SAFETY: It looks for the callbacks of its protocols, and calls them, in a critical section.
     let rcu = unsafe { held() };
     if err == 0 {
@@ -199,44 +141,10 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     .to_raw()
 }
 
-/// Whether an error about the packet that `skb` begins with, whose IPsec header comes after
-/// `offset` bytes, is ours. Only what asks for something, about a state that we have, is.
-fn error<H: Handler>(
-    skb: &mut Skb,
-    family: Family,
-    protocol: Option<Protocol>,
-    offset: usize,
-    request: Option<Request>,
-) -> Option<bool> {
-    let (protocol, request) = (protocol?, request?);
-    let spi = match protocol {
-        Protocol::Esp => Spi::from_packet(skb.bytes(offset)?),
-        Protocol::Ah => {
-            Spi::from_packet(skb.bytes(offset + core::mem::offset_of!(bindings::ip_auth_hdr, spi))?)
-        }
-        Protocol::Comp => {
-            Spi::from_cpi(skb.bytes(offset + core::mem::offset_of!(bindings::ip_comp_hdr, cpi))?)
-        }
-    };
-    let rcu = rcu::read_lock();
-    let net = skb.device(&rcu)?.net(&rcu);
-    let state = State::find(net, skb, family, protocol, spi)?;
-    // INVARIANT: The look-up has found the destination where headers of this family have it, at the end;
-    // the device was there above.
-    let error = IcmpError {
-        skb,
-        request,
-        family,
-        protocol,
-        state,
-    };
-    Some(H::error(error, &rcu))
-}
-
-/// Errors that are not ours, because there is a state but no interface for it, go to the next
-/// handler (`-1`); all others end here (`0`).
-fn error_verdict(ours: Option<bool>) -> c_int {
-    match ours {
+/// Whether an error is the handler's. One that is not, because there is a state but no interface for it,
+/// goes to the next handler (`-1`); all others end here (`0`).
+fn handle_error<H: Handler>(error: Option<IcmpError<'_>>, rcu: &rcu::Guard) -> c_int {
+    match error.map(|error| H::error(error, rcu)) {
         Some(false) => -1,
         Some(true) | None => 0,
     }
@@ -250,16 +158,9 @@ pub(super) unsafe extern "C" fn error4<H: Handler>(
     info: u32,
 ) -> c_int {
     // SAFETY: The kernel passes an error that it has received.
-    let skb = unsafe { Skb::from_raw(skb) };
-    let Some([version_ihl]) = skb.bytes(0) else {
-        return 0;
-    };
-    let protocol = skb
-        .bytes(core::mem::offset_of!(bindings::iphdr, protocol))
-        .and_then(|[protocol]| Protocol::from_raw(protocol));
-    let offset = usize::from(version_ihl & 0xf) * 4;
-    let request = Request::from_icmp(skb, info);
-    error_verdict(error::<H>(skb, Family::Inet, protocol, offset, request))
+    let skb = unsafe { SkBuff::from_raw(skb) };
+    let rcu = rcu::read_lock();
+    handle_error::<H>(IcmpError::from_icmp(skb, info, &rcu), &rcu)
 }
 
 /// # Safety
@@ -274,15 +175,13 @@ pub(super) unsafe extern "C" fn error6<H: Handler>(
     info: u32,
 ) -> c_int {
     // SAFETY: The kernel passes an error that it has received.
-    let skb = unsafe { Skb::from_raw(skb) };
-    let protocol = skb
-        .bytes(core::mem::offset_of!(bindings::ipv6hdr, nexthdr))
-        .and_then(|[protocol]| Protocol::from_raw(protocol));
+    let skb = unsafe { SkBuff::from_raw(skb) };
     let Ok(offset) = usize::try_from(offset) else {
         return 0;
     };
-    let request = Request::from_icmpv6(kind, u32::from_be(info));
-    error_verdict(error::<H>(skb, Family::Inet6, protocol, offset, request))
+    let rcu = rcu::read_lock();
+    let error = IcmpError::from_icmpv6(skb, kind, offset, u32::from_be(info), &rcu);
+    handle_error::<H>(error, &rcu)
 }
 
 /// # Safety

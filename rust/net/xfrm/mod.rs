@@ -5,25 +5,40 @@
 //! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
 
 mod bundle;
+mod error;
 mod events;
 mod gro;
 mod input;
+#[cfg(CONFIG_DEBUG_INFO_BTF)]
+pub(crate) mod kfuncs;
+mod lwtunnel;
+mod metadata;
 mod policy;
+mod secpath;
 mod session;
 mod state;
 mod tunnel;
+mod waiting;
 
 #[cfg(SHADOW)]
 pub(crate) use self::bundle::is_same_way;
 pub(crate) use self::{
     bundle::Bundle,
+    error::IcmpError,
     events::EventsRegistration,
     gro::next_by_gro,
     input::{
         Handler,
-        IcmpError,
         ProtocolRegistration,
         Received, //
+    },
+    lwtunnel::{
+        EncapRegistration,
+        XfrmEncap, //
+    },
+    metadata::{
+        MdInfo,
+        SharedMetadata, //
     },
     policy::{
         bundle,
@@ -35,7 +50,8 @@ pub(crate) use self::{
         SessionDecoder,
         SessionRegistration, //
     },
-    state::State, //
+    state::State,
+    waiting::Waiting, //
 };
 
 #[cfg(CONFIG_INET_XFRM_TUNNEL)]

@@ -7,9 +7,8 @@ use crate::{
     net::{
         dst::Dst,
         flow::Flow,
-        from_err_ptr,
-        namespace::Net,
-        skb::Skb,
+        net_namespace::Net,
+        skb::SkBuff,
         Family, //
     }, //
 };
@@ -39,7 +38,7 @@ pub(crate) fn bundle(net: &Net, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Re
         )
     };
     // SAFETY: The look-up returned a reference for us.
-    Ok(unsafe { Dst::from_owned(from_err_ptr(dst)?) })
+    unsafe { Dst::from_look_up(dst) }
 }
 
 impl Net {
@@ -51,7 +50,7 @@ impl Net {
 }
 
 /// Whether the policies allow a packet that came in, given the states that it came through.
-pub(crate) fn check_in(skb: &mut Skb, family: Family) -> bool {
+pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
     unsafe { bindings::net_helper_xfrm_policy_check_in(skb.as_raw(), family.as_raw()) }
 }
@@ -59,7 +58,7 @@ pub(crate) fn check_in(skb: &mut Skb, family: Family) -> bool {
 /// As [`check_in`], but a refusal is not counted.
 ///
 /// `net` is the namespace whose policies are asked.
-pub(crate) fn try_check_in(net: &Net, skb: &mut Skb, family: Family) -> bool {
+pub(crate) fn try_check_in(net: &Net, skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network header of
     // that family. Packets come in with softirqs disabled.
     unsafe { bindings::net_helper_xfrm_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }

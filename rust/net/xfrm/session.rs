@@ -5,9 +5,9 @@
 use crate::{
     bindings,
     net::{
-        namespace::Net,
+        net_namespace::Net,
         rcu::held,
-        skb::Skb,
+        skb::SkBuff,
         Family, //
     }, //
 };
@@ -30,7 +30,7 @@ pub(crate) struct Session<'a> {
 /// Somebody who knows the interfaces.
 pub(crate) trait SessionDecoder: 'static {
     /// Where the policies for the packet are, if it came through an interface.
-    fn decode<'g>(skb: &Skb, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>>;
+    fn decode<'g>(skb: &SkBuff, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>>;
 }
 
 /// A decoder is registered; undone when dropped.
@@ -63,7 +63,7 @@ impl<D: SessionDecoder> SessionRegistration<D> {
         // SAFETY: The contract of this function.
         let rcu = unsafe { held() };
         // SAFETY: The kernel passes a packet that it is checking.
-        let skb = unsafe { Skb::from_raw(skb) };
+        let skb = unsafe { SkBuff::from_raw(skb) };
         let Some(family) = Family::from_raw(family.into()) else {
             return false;
         };

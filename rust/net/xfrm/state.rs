@@ -11,9 +11,8 @@ use crate::{
     bindings,
     net::{
         dst::Dst,
-        from_err_ptr,
-        namespace::Net,
-        skb::Skb,
+        net_namespace::Net,
+        skb::SkBuff,
         Family, //
     }, //
 };
@@ -157,7 +156,7 @@ impl State {
         // SAFETY: The namespace and the state, in which the addresses are, are live.
         let route = unsafe { bindings::__xfrm_dst_lookup(family.into(), &raw const params) };
         // SAFETY: The look-up returned a reference for us.
-        Ok(unsafe { Dst::from_owned(from_err_ptr(route)?) })
+        unsafe { Dst::from_look_up(route) }
     }
 
     /// The namespace that the state is in.
@@ -174,7 +173,7 @@ impl State {
     }
 
     /// The address family of the packet that was inside the one that `skb` came in.
-    pub(crate) fn inner_family(&self, skb: &Skb) -> Option<Family> {
+    pub(crate) fn inner_family(&self, skb: &SkBuff) -> Option<Family> {
         // SAFETY: Both are live, and the control block is that of IPsec's input.
         let mode = unsafe { bindings::net_helper_xfrm_ip2inner_mode(self.as_raw(), skb.as_raw()) };
         // SAFETY: The mode is in the state, and does not change.
@@ -188,7 +187,7 @@ impl State {
     ///
     /// The packet has a network header of `family`.
     pub(super) unsafe fn next(
-        skb: &mut Skb,
+        skb: &mut SkBuff,
         nexthdr: c_int,
         spi: u32,
         family: Family,
@@ -204,7 +203,7 @@ impl State {
     /// The state that a packet, which begins `skb` and is quoted there in an error, belongs to.
     pub(super) fn find(
         net: &Net,
-        skb: &Skb,
+        skb: &SkBuff,
         family: Family,
         protocol: Protocol,
         spi: Spi,

@@ -3,22 +3,21 @@
 //! Lightweight tunnels: what a route says about the encapsulation of its packets.
 //!
 //! Only the encapsulation that assigns packets to IPsec connections is wrapped here; what a route
-//! keeps for it is an [`XfrmInfo`], and [`Dst::xfrm_info`](crate::net::dst::Dst::xfrm_info) reads it.
+//! keeps for it is an [`MdInfo`], and [`Dst::xfrm_info`] reads it.
 //!
 //! C header: [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h)
 
+use super::metadata::{
+    MdInfo,
+    ENCAP_XFRM, //
+};
+
 use crate::{
     bindings,
-    net::{
-        dst::{
-            XfrmInfo,
-            XFRM_ENCAP, //
-        },
-        netlink::{
-            Attr,
-            ExtAck,
-            Message, //
-        }, //
+    net::netlink::{
+        Attr,
+        ExtAck,
+        Message, //
     }, //
 };
 
@@ -36,28 +35,28 @@ pub(crate) trait XfrmEncap: 'static {
     const SIZE: usize;
 
     /// Reads the attributes nested in `encap`.
-    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<XfrmInfo>;
+    fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<MdInfo>;
 
     /// Adds the attributes to a message.
-    fn fill(info: XfrmInfo, message: &mut Message<'_>) -> Result;
+    fn fill(info: MdInfo, message: &mut Message<'_>) -> Result;
 }
 
 /// The encapsulation is registered; undone when dropped. Routes that use it hold a reference to the
 /// module, so that it stays while there are any. A module whose initialisation fails does not wait for
 /// them: it registers this last.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration<E: XfrmEncap> {
+pub(crate) struct EncapRegistration<E: XfrmEncap> {
     #[pin]
     ops: Opaque<bindings::lwtunnel_encap_ops>,
     _encap: PhantomData<E>,
 }
 
 // SAFETY: The operations are immutable once registered.
-unsafe impl<E: XfrmEncap> Send for Registration<E> {}
+unsafe impl<E: XfrmEncap> Send for EncapRegistration<E> {}
 // SAFETY: As above.
-unsafe impl<E: XfrmEncap> Sync for Registration<E> {}
+unsafe impl<E: XfrmEncap> Sync for EncapRegistration<E> {}
 
-impl<E: XfrmEncap> Registration<E> {
+impl<E: XfrmEncap> EncapRegistration<E> {
     /// Registers the encapsulation for `module`. Fails with `EEXIST` when another module has.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -74,7 +73,7 @@ impl<E: XfrmEncap> Registration<E> {
                 // SAFETY: The slot is valid for writes.
                 unsafe { slot.write(ops) };
                 // SAFETY: The operations are initialised, and pinned until they are removed.
-                match unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, XFRM_ENCAP) } {
+                match unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, ENCAP_XFRM) } {
                     0 => Ok(()),
                     // The kernel says no more than that there are others.
                     _ => Err(EEXIST),
@@ -122,7 +121,7 @@ impl<E: XfrmEncap> Registration<E> {
             // SAFETY: The allocation is new, and has room for `info` behind its fields.
             unsafe {
                 // CAST: The type is a small number.
-                (*state).type_ = XFRM_ENCAP as u16;
+                (*state).type_ = ENCAP_XFRM as u16;
                 (&raw mut (*state).data)
                     .cast::<bindings::xfrm_md_info>()
                     .write(info);
@@ -146,7 +145,7 @@ impl<E: XfrmEncap> Registration<E> {
     ) -> c_int {
         // SAFETY: The kernel passes a message that it is building and a state made above.
         let (mut message, info) = unsafe { (Message::from_raw(skb), Self::info(state)) };
-        let info = XfrmInfo {
+        let info = MdInfo {
             if_id: info.if_id,
             link: info.link,
         };
@@ -175,9 +174,9 @@ impl<E: XfrmEncap> Registration<E> {
 }
 
 #[pinned_drop]
-impl<E: XfrmEncap> PinnedDrop for Registration<E> {
+impl<E: XfrmEncap> PinnedDrop for EncapRegistration<E> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was registered, and is removed once.
-        unsafe { bindings::net_helper_lwtunnel_encap_del_ops(self.ops.get(), XFRM_ENCAP) };
+        unsafe { bindings::net_helper_lwtunnel_encap_del_ops(self.ops.get(), ENCAP_XFRM) };
     }
 }

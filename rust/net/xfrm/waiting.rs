@@ -2,21 +2,22 @@
 
 //! Packets that a device has been given, and that wait until it can send them.
 
-use super::{
-    device::{
-        Device,
-        KeptDevice, //
-    },
-    dst::Attached,
-    namespace::Hold,
-    rtnl::Link,
-    skb::{
-        DropReason,
-        SkBuff, //
+use crate::{
+    bindings,
+    net::{
+        dst::SkbDst,
+        link::{
+            Device,
+            KeptDevice,
+            LinkOps, //
+        },
+        pernet::Hold,
+        skb::{
+            DropReason,
+            OwnedSkBuff, //
+        }, //
     }, //
 };
-
-use crate::bindings;
 
 use kernel::sync::rcu;
 
@@ -27,29 +28,37 @@ use kernel::sync::rcu;
 /// `hold` is of the namespace that the device was in, and that the route attached to the packet belongs to, if
 /// there is one. The packet has counted references to all that it refers to, but for the device, of which `dev`
 /// is one.
-pub(crate) struct Waiting<T: Link> {
+pub(crate) struct Waiting<T: LinkOps> {
     // Before the others: fields are dropped in this order.
-    skb: SkBuff,
+    skb: OwnedSkBuff,
     dev: KeptDevice<T>,
     hold: Hold,
 }
 
 // SAFETY: Packets are handed from CPU to CPU. By the type invariant what this one refers to stays, wherever it
 // is put.
-unsafe impl<T: Link> Send for Waiting<T> {}
+unsafe impl<T: LinkOps> Send for Waiting<T> {}
 
-impl<T: Link> Waiting<T> {
+impl<T: LinkOps> Waiting<T> {
     /// Keeps a packet that `dev` has been given. That fails if what is attached to it belongs to another
     /// namespace, or may do so, and once the device's namespace is being removed.
-    pub(crate) fn new(mut skb: SkBuff, dev: &Device<T>, rcu: &rcu::Guard) -> Result<Self, SkBuff> {
+    pub(crate) fn new(
+        mut skb: OwnedSkBuff,
+        dev: &Device<T>,
+        rcu: &rcu::Guard,
+    ) -> Result<Self, OwnedSkBuff> {
         let net = dev.net(rcu);
         // Whoever asks what is attached has it counted.
-        let is_of_net = match skb.attached() {
-            Attached::Route(route) | Attached::Xfrm(_, Some(route)) => {
-                route.device(rcu).net(rcu).is(net)
-            }
-            Attached::Xfrm(_, None) | Attached::Nothing => true,
-            Attached::Other => false,
+        let route = match skb.dst() {
+            SkbDst::Route(route) => Some(Some(route)),
+            SkbDst::Metadata(metadata) => metadata.xfrm_info().map(|(_, route)| route),
+            SkbDst::None => Some(None),
+        };
+        let is_of_net = match route {
+            Some(Some(route)) => route.device(rcu).net(rcu).is(net),
+            Some(None) => true,
+            // Metadata of another kind may have anything.
+            None => false,
         };
         if !is_of_net {
             return Err(skb);
@@ -84,10 +93,10 @@ impl<T: Link> Waiting<T> {
     /// packets are sent.
     pub(crate) fn retry(
         self,
-        f: fn(&Device<T>, SkBuff, &rcu::Guard) -> Option<SkBuff>,
+        f: fn(&Device<T>, OwnedSkBuff, &rcu::Guard) -> Option<OwnedSkBuff>,
         rcu: &rcu::Guard,
     ) -> Option<Self> {
-        let reason = DropReason::DEVICE_NOT_READY;
+        let reason = DropReason::DEV_READY;
         let Some(dev) = self.device(rcu) else {
             self.skb.free(reason);
             return None;

@@ -2,15 +2,16 @@
 
 //! What TC programs do with the metadata of packets, through the functions in `kfuncs.c`.
 
+use super::MdInfo;
+
 use crate::{
     bindings,
     net::{
         dst::{
-            new_metadata,
-            Attached,
-            XfrmInfo, //
+            Metadata,
+            SkbDst, //
         },
-        skb::Skb, //
+        skb::SkBuff, //
     }, //
 };
 
@@ -43,12 +44,9 @@ unsafe extern "C" fn net_xfrm_info_get(
     link: *mut c_int,
 ) -> c_int {
     // SAFETY: The contract of this function.
-    let skb = unsafe { Skb::from_raw(skb) };
-    let info = match skb.attached() {
-        Attached::Xfrm(info, _) => Some(info),
-        Attached::Route(route) => route.xfrm_info(),
-        Attached::Nothing | Attached::Other => None,
-    };
+    let skb = unsafe { SkBuff::from_raw(skb) };
+    let (info, route) = skb.md_info_and_route();
+    let info = info.or_else(|| route?.xfrm_info());
     let Some(info) = info else {
         return EINVAL.to_errno();
     };
@@ -74,16 +72,14 @@ unsafe extern "C" fn net_xfrm_info_set(
     link: c_int,
 ) -> c_int {
     // SAFETY: The contract of this function.
-    let skb = unsafe { Skb::from_raw(skb) };
+    let skb = unsafe { SkBuff::from_raw(skb) };
     from_result(|| {
-        let route = match skb.attached() {
-            Attached::Nothing => None,
-            Attached::Route(route) => Some(ARef::from(route)),
-            Attached::Xfrm(..) | Attached::Other => return Err(EINVAL),
+        let route = match skb.dst() {
+            SkbDst::None => None,
+            SkbDst::Route(route) => Some(ARef::from(route)),
+            SkbDst::Metadata(_) => return Err(EINVAL),
         };
-        let metadata = new_metadata(XfrmInfo { if_id, link }, route)?;
-        // SAFETY: The object is new, and the reference ours.
-        unsafe { skb.attach_raw(metadata.as_ptr()) };
+        skb.set_metadata(Metadata::new_xfrm(MdInfo { if_id, link }, route)?);
         Ok(0)
     })
 }

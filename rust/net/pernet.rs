@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network namespaces, and data that a module keeps in each of them.
+//! Data that a module keeps in each network namespace.
 //!
-//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h),
+//! `struct pernet_operations`
 
-use crate::{
-    bindings,
-    net::{
-        device::NetDevice,
-        percpu_ref::PercpuRef,
-        rtnl::{
-            KillList,
-            Rtnl, //
-        }, //
-    }, //
+use super::{
+    net_namespace::Net,
+    netdevice::KillList,
+    percpu_ref::PercpuRef,
+    rtnl::Rtnl, //
 };
+
+use crate::bindings;
 
 use core::{
     cell::UnsafeCell,
@@ -43,76 +41,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A network namespace.
-///
-/// # Invariants
-///
-/// Whoever has a reference has it from something that keeps the namespace alive: a device, a
-/// packet or a state of it, or a callback of the kernel's about it. The per-namespace data of
-/// modules is live for as long.
-#[repr(transparent)]
-pub(crate) struct Net(Opaque<bindings::net>);
-
-// SAFETY: `struct net` is shared between CPUs; the methods here only read what does not change.
-unsafe impl Send for Net {}
-// SAFETY: As above.
-unsafe impl Sync for Net {}
-
-impl Net {
-    /// # Safety
-    ///
-    /// `ptr` is to a namespace that stays alive for `'a`, as the type invariant says.
-    pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net) -> &'a Self {
-        // SAFETY: The layout is the same, and the contract is the caller's.
-        unsafe { &*ptr.cast() }
-    }
-
-    /// The namespace in a field that kernels without namespaces do not have.
-    ///
-    /// # Safety
-    ///
-    /// `net` is valid for reads, though others may write there, and says a namespace that stays alive for
-    /// `'a`, as the type invariant says.
-    pub(super) unsafe fn from_possible<'a>(net: *const bindings::possible_net_t) -> &'a Self {
-        #[cfg(CONFIG_NET_NS)]
-        // SAFETY: The contract of this function.
-        let net = unsafe { (&raw const (*net).net).read_volatile() };
-        #[cfg(not(CONFIG_NET_NS))]
-        let net = {
-            let _ = net;
-            (&raw const kernel::bindings::init_net).cast()
-        };
-        // SAFETY: As above. The first namespace is always there.
-        unsafe { Self::from_raw(net) }
-    }
-
-    pub(crate) fn as_raw(&self) -> *mut bindings::net {
-        self.0.get()
-    }
-
-    /// What tells the namespace from others that are live at the same time.
-    pub(crate) fn id(&self) -> u64 {
-        self.as_raw().addr() as u64
-    }
-
-    /// Whether both are the same namespace.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        ptr::eq(self, other)
-    }
-
-    /// The device with the interface index `ifindex` in this namespace.
-    pub(crate) fn device<'g>(&self, ifindex: c_int, _rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
-        // SAFETY: The namespace is live; RCU is held.
-        let dev = unsafe { bindings::dev_get_by_index_rcu(self.as_raw(), ifindex) };
-        // SAFETY: A device found under RCU lives at least as long as the critical section.
-        (!dev.is_null()).then(|| unsafe { NetDevice::from_raw(dev) })
-    }
-}
-
 /// What a module keeps in each namespace.
 pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     /// The `static` that stands for this data.
-    const SLOT: SlotRef<Self>;
+    const SLOT: PerNetRef<Self>;
 
     /// Makes the data of one namespace.
     fn new() -> impl PinInit<Self, Error>;
@@ -129,9 +61,9 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
 ///
 /// The kernel's callbacks are told the namespace and no more, so the type has to say which slot they are
 /// for. It says so in a constant, which is always the same, as the result of a function need not be.
-pub(crate) struct SlotRef<T: PerNet>(*const PerNetSlot<T>);
+pub(crate) struct PerNetRef<T: PerNet>(*const PerNetSlot<T>);
 
-impl<T: PerNet> SlotRef<T> {
+impl<T: PerNet> PerNetRef<T> {
     /// # Safety
     ///
     /// `slot` is to a `static`.

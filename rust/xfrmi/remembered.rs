@@ -10,45 +10,42 @@
 //! has not been used, is forgotten within two seconds.
 
 use super::{
-    cache::{
-        mix,
-        Cache,
-        Key, //
-    },
+    cache::Cache,
     changes::Generation,
-    link::Interface, //
+    key::{
+        BundleKey,
+        InfoKey, //
+    }, //
 };
 
 use crate::net::{
     self,
-    device::Device,
-    dst::{
-        Dst,
-        Metadata,
-        XfrmInfo, //
-    },
+    dst::Dst,
     flow::{
         self,
-        Flow,
-        FlowKey, //
+        Flow, //
     },
     jiffies::{
         self,
         Instant, //
     },
-    namespace::Net,
+    net_namespace::Net,
     per_cpu::{
         PerCpu,
+        PerCpuRef,
         PerCpuRegistration,
-        PerCpuSlot,
-        SlotRef, //
+        PerCpuSlot, //
     },
-    rtnl::Link,
+    pernet::Hold,
     timer::{
         Expire,
         Timer, //
     },
-    xfrm::Bundle, //
+    xfrm::{
+        Bundle,
+        MdInfo,
+        SharedMetadata, //
+    }, //
 };
 
 use core::sync::atomic::{
@@ -73,68 +70,6 @@ const SWEEP_SECONDS: u32 = 1;
 
 static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 
-/// What a bundle is known by.
-#[derive(Clone, Copy)]
-pub(crate) struct BundleKey {
-    words: [u64; FlowKey::WORDS + 3],
-    more: Option<[u64; FlowKey::MORE]>,
-}
-
-impl BundleKey {
-    /// The key for packets of `flow` on the route `route` that belong to the connection `info` of the
-    /// namespace `net`. Packets with the same route may be redirected to devices of several.
-    pub(crate) fn new(flow: FlowKey, route: &Dst, info: XfrmInfo, net: &Net) -> Self {
-        let ([a, b, c], more) = flow.words();
-        let InfoKey(info) = InfoKey::new(info);
-        Self {
-            words: [route.id(), info, a, b, c, net.id()],
-            more,
-        }
-    }
-}
-
-impl Key for BundleKey {
-    fn hash(&self, seed: u64) -> u64 {
-        let [a, b, c, d, e, f] = self.words;
-        let hash = mix(mix(mix(seed, a, b), c, d), e, f);
-        match self.more {
-            Some([a, b, c]) => mix(mix(hash, a, b), c, 0),
-            None => hash,
-        }
-    }
-}
-
-impl PartialEq for BundleKey {
-    fn eq(&self, other: &Self) -> bool {
-        // Not as arrays: that would call memcmp().
-        let equal = |a: &[u64], b: &[u64]| core::iter::zip(a, b).all(|(a, b)| a == b);
-        equal(&self.words, &other.words)
-            && match (&self.more, &other.more) {
-                (None, None) => true,
-                (Some(a), Some(b)) => equal(a, b),
-                _ => false,
-            }
-    }
-}
-
-/// What metadata is known by: all that it says.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) struct InfoKey(u64);
-
-impl InfoKey {
-    /// The key for metadata that say `info`.
-    pub(crate) fn new(info: XfrmInfo) -> Self {
-        // CAST: Indices of devices are not negative.
-        Self(u64::from(info.if_id) << 32 | u64::from(info.link as u32))
-    }
-}
-
-impl Key for InfoKey {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(seed, self.0, 0)
-    }
-}
-
 /// A bundle, as found by a look-up that began at `since`, when the namespace was at `generation`.
 struct Found {
     bundle: Bundle,
@@ -158,11 +93,11 @@ static LIFETIME: AtomicUsize = AtomicUsize::new(0);
 /// What is known for packets of a CPU.
 pub(crate) struct Caches {
     bundles: Cache<BundleKey, Found>,
-    metadata: Cache<InfoKey, Metadata>,
+    metadata: Cache<InfoKey, SharedMetadata>,
 }
 
 impl PerCpu for Timer<Caches> {
-    const SLOT: SlotRef<Self> = SlotRef::new(&CACHES);
+    const SLOT: PerCpuRef<Self> = PerCpuRef::new(&CACHES);
 
     fn new() -> impl PinInit<Self, Error> {
         Timer::new(try_init!(Caches {
@@ -192,13 +127,10 @@ pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     CACHES.register()
 }
 
-/// The bundle for packets of a device with this key, if it is known and still right.
-pub(super) fn bundle(
-    key: &BundleKey,
-    dev: &Device<Interface>,
-    rcu: &rcu::Guard,
-) -> Option<ARef<Dst>> {
-    let generation = Generation::now(dev.link_net(), rcu)?;
+/// The bundle for packets with this key, if it is known and still right. `net` is the namespace whose
+/// policies and states send them.
+pub(super) fn bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
+    let generation = Generation::now(net, rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
         if !found.is_valid(generation, rcu) {
             return None;
@@ -216,33 +148,27 @@ pub(super) struct LookUp {
 }
 
 impl LookUp {
-    /// A look-up for packets of a device with this key; `None` if it may not find what has just changed.
-    pub(super) fn begin(key: BundleKey, dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<Self> {
+    /// A look-up in `net` for packets with this key; `None` if it may not find what has just changed.
+    pub(super) fn begin(key: BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let since = Instant::now();
         Some(Self {
             key,
-            generation: Generation::before_look_up(dev.link_net(), rcu)?,
+            generation: Generation::before_look_up(net, rcu)?,
             since,
         })
     }
 
-    /// Remembers the bundle that was found for packets of `flow`. Not while one of the namespaces of the
-    /// device is removed: what belongs to that has been forgotten, or is just about to be.
-    pub(super) fn found(self, dst: &Dst, flow: &Flow, dev: &Device<Interface>, rcu: &rcu::Guard) {
-        let hold = |net| Interface::KIND.get().hold(net, rcu);
-        let (net, link_net) = (dev.net(rcu), dev.link_net());
-        let (Some(of_link), Some(caches)) = (hold(link_net), CACHES.get(rcu)) else {
-            return;
-        };
-        let of_device = if net.is(link_net) {
-            None
-        } else {
-            let Some(of_device) = hold(net) else {
-                return;
-            };
-            Some(of_device)
-        };
-        let Some(bundle) = Bundle::new(dst, flow, (of_link, of_device), rcu) else {
+    /// Remembers the bundle that was found for packets of `flow`, which may refer to the namespaces of
+    /// `holds`.
+    pub(super) fn found(
+        self,
+        dst: &Dst,
+        flow: &Flow,
+        holds: (Hold, Option<Hold>),
+        rcu: &rcu::Guard,
+    ) {
+        let (Some(caches), Some(bundle)) = (CACHES.get(rcu), Bundle::new(dst, flow, holds, rcu))
+        else {
             return;
         };
         let found = Found {
@@ -257,7 +183,7 @@ impl LookUp {
 }
 
 /// Metadata that says `info`, shared with other packets: nobody changes it. Fails with `ENOMEM`.
-pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
+pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata> {
     let caches = CACHES.get(rcu).ok_or(ENODEV)?;
     let key = InfoKey::new(info);
     if let Some(metadata) = caches
@@ -267,7 +193,7 @@ pub(super) fn metadata(info: XfrmInfo, rcu: &rcu::Guard) -> Result<Metadata> {
     {
         return Ok(metadata);
     }
-    let metadata = Metadata::new(info)?;
+    let metadata = SharedMetadata::new(info)?;
     if caches.data().metadata.put(key, metadata.clone()) {
         caches.start(SWEEP_SECONDS);
     }

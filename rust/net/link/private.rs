@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The private area of a device, and the list of those that depend on a namespace.
+
+use super::{
+    LinkOps,
+    NamespaceOps, //
+};
+
+use crate::{
+    bindings,
+    net::{
+        net_namespace::Net,
+        netdevice::KillList,
+        pernet::{
+            PerNet,
+            PerNetRef, //
+        },
+        rtnl::Rtnl, //
+    }, //
+};
+
+use core::{
+    mem::MaybeUninit,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    }, //
+};
+
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// The private area of a device of the kind `T`. The kernel allocates it filled with zeroes.
+///
+/// # Invariants
+///
+/// If `initialised`, `link_net` and `data` are. `registered` devices are, or are about to be, and are in
+/// the list of their link namespace, and so are unregistered before that goes; RTNL protects the list.
+/// After that is withdrawn, a grace period passes before RTNL is released or the device goes.
+#[repr(C)]
+pub(in crate::net) struct Private<T: LinkOps> {
+    initialised: AtomicBool,
+    registered: AtomicBool,
+    link_net: *const bindings::net,
+    node: Opaque<bindings::list_head>,
+    dev: *mut bindings::net_device,
+    data: MaybeUninit<T>,
+}
+
+impl<T: LinkOps> Private<T> {
+    pub(super) fn of(dev: *mut bindings::net_device) -> *mut Self {
+        const { assert!(align_of::<Self>() <= bindings::NETDEV_ALIGN as usize) };
+        // SAFETY: It only adds to the pointer.
+        unsafe { (&raw const (*dev).priv_).cast_mut().cast() }
+    }
+
+    /// # Safety
+    ///
+    /// The area is initialised.
+    pub(super) unsafe fn data(&self) -> &T {
+        // SAFETY: The contract of this function, and the type invariant.
+        unsafe { self.data.assume_init_ref() }
+    }
+
+    /// # Safety
+    ///
+    /// The area is initialised.
+    pub(super) unsafe fn link_net(&self) -> &Net {
+        // SAFETY: By the type invariant; whoever refers to the device is where it has been found
+        // registered, or is about to be.
+        unsafe { Net::from_raw(self.link_net) }
+    }
+
+    /// Whether the device has not been unregistered. Its private data need not be initialised.
+    pub(super) fn is_registered(&self) -> bool {
+        // Whoever reads this has found the device, and with it all that was written before. What was read
+        // before it was withdrawn holds until a grace period has passed.
+        self.registered.load(Ordering::Relaxed)
+    }
+
+    /// # Safety
+    ///
+    /// `dev` is a new device of this kind, which nobody else can see.
+    pub(super) unsafe fn initialise(dev: *mut bindings::net_device, link_net: &Net, data: T) {
+        let private = Self::of(dev);
+        // SAFETY: The contract of this function.
+        unsafe {
+            (*private).link_net = link_net.as_raw();
+            (*private).dev = dev;
+            (*private).data.write(data);
+            // INVARIANT: Both were just written.
+            (*private).initialised.store(true, Ordering::Release);
+            (*dev).priv_destructor = Some(Self::destroy);
+        }
+    }
+
+    /// Drops the data, once. The kernel calls it when a device that was registered goes, and in
+    /// some of the cases in which the registration fails; `newlink` in the others.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is of this kind, and nobody uses its private data any more.
+    pub(super) unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
+        // SAFETY: The device is valid, and nobody uses it any more.
+        let private = unsafe { &mut *Self::of(dev) };
+        if core::mem::take(private.initialised.get_mut()) {
+            // SAFETY: By the type invariant it was initialised, and is not any more.
+            unsafe { private.data.assume_init_drop() };
+        }
+    }
+
+    /// Adds the device to the list of its link namespace.
+    ///
+    /// # Safety
+    ///
+    /// The device is about to be registered, its private data initialised, and in no list.
+    pub(super) unsafe fn link(dev: *mut bindings::net_device, devices: &Devices<T>, _rtnl: &Rtnl) {
+        // SAFETY: The contract of this function; RTNL is held, and the list is valid.
+        unsafe {
+            let private = Self::of(dev);
+            let node = (*private).node.get();
+            let head = devices.head.get();
+            let first = (*head).next;
+            *node = bindings::list_head {
+                next: first,
+                prev: head,
+            };
+            (*first).prev = node;
+            (*head).next = node;
+            // INVARIANT: It is in the list.
+            (*private).registered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the device out of the list of its link namespace, if it is there.
+    ///
+    /// # Safety
+    ///
+    /// The device is of this kind, its private data initialised. It was never visible, or a grace period
+    /// passes before RTNL is released and before it is freed.
+    pub(super) unsafe fn unlink(dev: *mut bindings::net_device, _rtnl: &Rtnl) {
+        // SAFETY: The contract of this function; RTNL is held, and the neighbours in the list are
+        // valid by the type invariant.
+        unsafe {
+            let private = Self::of(dev);
+            if (*private).registered.swap(false, Ordering::Relaxed) {
+                let bindings::list_head { next, prev } = *(*private).node.get();
+                (*prev).next = next;
+                (*next).prev = prev;
+            }
+        }
+    }
+}
+
+/// The devices with a certain link namespace, and what the driver keeps for that.
+#[pin_data]
+pub(crate) struct Devices<T: LinkOps> {
+    /// The head of a list of [`Private::node`].
+    #[pin]
+    head: Opaque<bindings::list_head>,
+    #[pin]
+    pub(super) data: T::Namespace,
+}
+
+// SAFETY: The list is protected by RTNL, and the data may be shared.
+unsafe impl<T: LinkOps> Send for Devices<T> {}
+// SAFETY: As above.
+unsafe impl<T: LinkOps> Sync for Devices<T> {}
+
+impl<T: LinkOps> PerNet for Devices<T> {
+    const SLOT: PerNetRef<Self> = {
+        // SAFETY: It is in a `static`, by the contract of `KindRef`.
+        unsafe { PerNetRef::from_raw(&raw const T::KIND.get().namespaces) }
+    };
+
+    fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            head <- Opaque::ffi_init(|head: *mut bindings::list_head| {
+                // SAFETY: `head` is valid for writes, and pinned. An empty list points to itself.
+                unsafe { head.write(bindings::list_head { next: head, prev: head }) }
+            }),
+            data <- T::Namespace::init(),
+        })
+    }
+
+    fn exit(net: &Net) {
+        T::Namespace::exit(net);
+    }
+
+    fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, _rtnl: &Rtnl) {
+        let head = self.head.get();
+        // SAFETY: RTNL protects the list, whose members are linked through `node`. They stay in it
+        // until the kernel unregisters what is in `kill`.
+        unsafe {
+            let mut node = (*head).next;
+            while !core::ptr::eq(node, head) {
+                let private = kernel::container_of!(Opaque::cast_from(node), Private<T>, node);
+                bindings::unregister_netdevice_queue((*private).dev, kill.head);
+                node = (*node).next;
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices of any kind, and what can be asked of them.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use super::{
+    net_namespace::Net,
+    rtnl::Rtnl, //
+};
+
+use crate::bindings;
+
+use core::marker::PhantomData;
+
+use kernel::{
+    impl_flags,
+    prelude::*,
+    sync::rcu,
+    types::Opaque, //
+};
+
+impl_flags!(
+    /// Offloads that a device may claim (`netdev_features_t`).
+    #[derive(Clone, Copy)]
+    pub(crate) struct Features(u64);
+
+    /// One of them: those that need no more of its driver than that it hands the packets on.
+    #[derive(Clone, Copy)]
+    pub(crate) enum Feature {
+        /// Scattered packets.
+        Sg = bindings::NET_HELPER_NETIF_F_SG,
+        /// Packets that are lists of fragments.
+        FragList = bindings::NET_HELPER_NETIF_F_FRAGLIST,
+        /// Segmentation that the stack can do in software.
+        GsoSoftware = bindings::NET_HELPER_NETIF_F_GSO_SOFTWARE,
+        /// Checksums of any protocol.
+        HwCsum = bindings::NET_HELPER_NETIF_F_HW_CSUM,
+    }
+);
+
+/// A network device of any kind.
+///
+/// # Invariants
+///
+/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL, and has found the
+/// device registered since that began. So neither the device nor its namespace goes before that ends.
+#[repr(transparent)]
+pub(crate) struct NetDevice(Opaque<bindings::net_device>);
+
+// SAFETY: `struct net_device` is shared between CPUs; the methods here take that into account.
+unsafe impl Send for NetDevice {}
+// SAFETY: As above.
+unsafe impl Sync for NetDevice {}
+
+impl NetDevice {
+    /// The device with the interface index `ifindex` in the namespace `net` (`dev_get_by_index_rcu()`).
+    pub(crate) fn by_index<'g>(
+        net: &Net,
+        ifindex: c_int,
+        _rcu: &'g rcu::Guard,
+    ) -> Option<&'g Self> {
+        // SAFETY: The namespace is live; RCU is held.
+        let dev = unsafe { bindings::dev_get_by_index_rcu(net.as_raw(), ifindex) };
+        // SAFETY: A device found under RCU lives at least as long as the critical section.
+        (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
+    }
+
+    /// # Safety
+    ///
+    /// `ptr` is to a device that is registered, as the type invariant says, when `'a` begins.
+    pub(super) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
+        // SAFETY: The layout is the same, and the contract is the caller's.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::net_device {
+        self.0.get()
+    }
+
+    /// Whether both are the same device.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+
+    /// The interface index, unique in the device's namespace.
+    pub(crate) fn ifindex(&self) -> c_int {
+        // SAFETY: The device is live; the index changes only while it moves between namespaces.
+        unsafe { (&raw const (*self.as_raw()).ifindex).read_volatile() }
+    }
+
+    /// Whether the device is administratively up.
+    pub(crate) fn is_up(&self) -> bool {
+        // SAFETY: The device is live.
+        let flags = unsafe { (&raw const (*self.as_raw()).flags).read_volatile() };
+        flags & bindings::net_device_flags_IFF_UP != 0
+    }
+
+    /// The namespace that the device is in. It may be moved to another one, and this one then go, but
+    /// not before the critical section `_rcu` ends.
+    pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
+        // SAFETY: By the type invariant. The kernel waits for a grace period when a device has left a
+        // namespace, before it releases RTNL, which the removal of the namespace takes.
+        unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
+    }
+
+    /// The index of the VRF that the device is or belongs to; 0 if there is none.
+    pub(crate) fn l3mdev_ifindex(&self, _rcu: &rcu::Guard) -> c_int {
+        // SAFETY: The device is live, and RCU is held.
+        unsafe { bindings::net_helper_l3mdev_master_ifindex_rcu(self.as_raw()) }
+    }
+
+    /// The room in bytes to leave before packets for the headers of the device (`LL_RESERVED_SPACE()`).
+    pub(crate) fn reserved_space(&self) -> u16 {
+        // SAFETY: The device is live.
+        let space = unsafe { bindings::net_helper_ll_reserved_space(self.as_raw()) };
+        u16::try_from(space).unwrap_or(u16::MAX)
+    }
+
+    /// Asks whoever makes packets for the device to leave so many bytes before and behind them, if
+    /// that is more than before: up to 512, as for other tunnel devices.
+    pub(crate) fn update_needed_room(&self, head: u16, tail: u16) {
+        // SAFETY: The device is live; others read the fields while they are written.
+        unsafe {
+            for (room, needed) in [
+                (head, &raw mut (*self.as_raw()).needed_headroom),
+                (tail, &raw mut (*self.as_raw()).needed_tailroom),
+            ] {
+                let room = room.min(512);
+                if room > needed.read_volatile() {
+                    needed.write_volatile(room);
+                }
+            }
+        }
+    }
+
+    /// Adds one to an error counter.
+    pub(crate) fn count(&self, counter: Counter) {
+        let dev = self.as_raw();
+        // SAFETY: The device is live, and the counters are atomic.
+        unsafe {
+            match counter {
+                Counter::RxErrors => bindings::net_helper_dev_stats_inc_rx_errors(dev),
+                Counter::RxDropped => bindings::net_helper_dev_stats_inc_rx_dropped(dev),
+                Counter::TxErrors => bindings::net_helper_dev_stats_inc_tx_errors(dev),
+                Counter::TxDropped => bindings::net_helper_dev_stats_inc_tx_dropped(dev),
+                Counter::TxAborted => bindings::net_helper_dev_stats_inc_tx_aborted_errors(dev),
+                Counter::TxCarrier => bindings::net_helper_dev_stats_inc_tx_carrier_errors(dev),
+                Counter::Collisions => bindings::net_helper_dev_stats_inc_collisions(dev),
+            }
+        }
+    }
+
+    /// Tells the listeners of rtnetlink that the device has changed.
+    pub(crate) fn state_changed(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is registered, and RTNL is held.
+        unsafe { bindings::netdev_state_change(self.as_raw()) };
+    }
+
+    /// Logs `text` with the name of the device, unless the network has logged too much of late.
+    pub(crate) fn warn_ratelimited(&self, text: &CStr) {
+        // SAFETY: The device is live, and the text ends with a NUL.
+        unsafe { bindings::net_helper_netdev_warn_ratelimited(self.as_raw(), text.as_char_ptr()) };
+    }
+}
+
+/// The error counters of a device (`struct rtnl_link_stats64`).
+#[derive(Clone, Copy)]
+pub(crate) enum Counter {
+    /// `rx_errors`
+    RxErrors,
+    /// `rx_dropped`
+    RxDropped,
+    /// `tx_errors`
+    TxErrors,
+    /// `tx_dropped`
+    TxDropped,
+    /// `tx_aborted_errors`
+    TxAborted,
+    /// `tx_carrier_errors`
+    TxCarrier,
+    /// `collisions`
+    Collisions,
+}
+
+/// Devices that are about to be unregistered together.
+pub(crate) struct KillList<'a> {
+    pub(super) head: *mut bindings::list_head,
+    _head: PhantomData<&'a mut bindings::list_head>,
+}
+
+impl KillList<'_> {
+    /// # Safety
+    ///
+    /// `head` is a list of such devices, valid for as long as the result is used.
+    pub(super) unsafe fn from_raw(head: *mut bindings::list_head) -> Self {
+        Self {
+            head,
+            _head: PhantomData,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is attached to a packet: where it goes, or metadata.
+
+use super::SkBuff;
+
+use crate::{
+    bindings,
+    net::dst::{
+        Dst,
+        Metadata,
+        SkbDst, //
+    }, //
+};
+
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+impl SkBuff {
+    fn refdst(&self) -> c_ulong {
+        // SAFETY: Packets outside of TCP's lists have this member of the union.
+        unsafe { self.fields().__bindgen_anon_3.__bindgen_anon_1._skb_refdst }
+    }
+
+    /// The route or metadata that is attached to the packet, which holds a reference to it.
+    pub(crate) fn dst(&mut self) -> SkbDst<'_> {
+        // CAST: The bit is the lowest one.
+        const NOREF: c_ulong = bindings::SKB_DST_NOREF as c_ulong;
+
+        if self.refdst() & NOREF != 0 {
+            // SAFETY: The packet is valid and borrowed exclusively; a dst without a reference is
+            // attached only within a critical section.
+            unsafe { bindings::net_helper_skb_dst_force(self.as_raw()) };
+        }
+        // CAST: Apart from that bit, the field is a pointer.
+        let dst = (self.refdst() & !NOREF) as *const bindings::dst_entry;
+        if dst.is_null() {
+            return SkbDst::None;
+        }
+        // SAFETY: The packet holds a reference for as long as the dst is attached.
+        unsafe { SkbDst::from_raw(dst) }
+    }
+
+    /// Attaches `route` instead of what was attached.
+    pub(crate) fn set_dst(&mut self, route: ARef<Dst>) {
+        // SAFETY: The reference is ours.
+        unsafe { self.set_dst_raw(Dst::into_raw(route)) };
+    }
+
+    /// Attaches `metadata` instead of what was attached.
+    pub(crate) fn set_metadata(&mut self, metadata: ARef<Metadata>) {
+        // SAFETY: The reference is ours.
+        unsafe { self.set_dst_raw(Metadata::into_dst(metadata)) };
+    }
+
+    /// # Safety
+    ///
+    /// The caller hands over a reference to `dst`.
+    unsafe fn set_dst_raw(&mut self, dst: *mut bindings::dst_entry) {
+        self.drop_dst();
+        // SAFETY: The packet is valid and borrowed exclusively, nothing is attached now, and the
+        // reference goes to the packet.
+        unsafe { bindings::net_helper_skb_dst_set(self.as_raw(), dst) };
+    }
+
+    /// Takes off whatever is attached.
+    pub(crate) fn drop_dst(&mut self) {
+        // SAFETY: The packet is valid and borrowed exclusively.
+        unsafe { bindings::net_helper_skb_dst_drop(self.as_raw()) };
+    }
+
+    /// Tells whoever attached a route that it leads nowhere.
+    pub(crate) fn link_failure(&mut self) {
+        if matches!(self.dst(), SkbDst::Route(_)) {
+            // SAFETY: The packet is valid, and what is attached is a route.
+            unsafe { bindings::net_helper_dst_link_failure(self.as_raw()) };
+        }
+    }
+
+    /// Tells the route that is attached that its path takes no more than `mtu` bytes.
+    pub(crate) fn update_pmtu(&mut self, mtu: u32) {
+        if matches!(self.dst(), SkbDst::Route(_)) {
+            // SAFETY: The packet is valid, and what is attached is a route.
+            unsafe { bindings::net_helper_skb_dst_update_pmtu_no_confirm(self.as_raw(), mtu) };
+        }
+    }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! ICMP and ICMPv6 errors about IPsec packets that were sent.
+//!
+//! C sources: `xfrmi4_err()` and `xfrmi6_err()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
+
+use super::{
+    state::Found,
+    Protocol,
+    Spi,
+    State, //
+};
+
+use crate::{
+    bindings,
+    net::{
+        dst::Dst,
+        netdevice::NetDevice,
+        skb::SkBuff,
+        Family, //
+    }, //
+};
+
+use core::mem::offset_of;
+
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
+};
+
+/// An ICMP or ICMPv6 error about an IPsec packet of ours.
+///
+/// # Invariants
+///
+/// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which is
+/// one of `family`. It has come in by a device.
+pub(crate) struct IcmpError<'a> {
+    skb: &'a mut SkBuff,
+    request: Request,
+    family: Family,
+    protocol: Protocol,
+    state: Found,
+}
+
+impl<'a> IcmpError<'a> {
+    /// The IPv4 error in `skb`, from the packet that it quotes on, if it asks for something about a
+    /// state that we have; `info` is its MTU.
+    pub(super) fn from_icmp(skb: &'a mut SkBuff, info: u32, rcu: &rcu::Guard) -> Option<Self> {
+        let request = Request::from_icmp(skb, info)?;
+        let [version_ihl] = skb.bytes(0)?;
+        let [protocol] = skb.bytes(offset_of!(bindings::iphdr, protocol))?;
+        let offset = usize::from(version_ihl & 0xf) * 4;
+        Self::new(skb, Family::Inet, protocol, offset, request, rcu)
+    }
+
+    /// The same for an IPv6 error of type `kind`. The IPsec header comes after `offset` bytes.
+    pub(super) fn from_icmpv6(
+        skb: &'a mut SkBuff,
+        kind: u8,
+        offset: usize,
+        info: u32,
+        rcu: &rcu::Guard,
+    ) -> Option<Self> {
+        let request = Request::from_icmpv6(kind, info)?;
+        let [protocol] = skb.bytes(offset_of!(bindings::ipv6hdr, nexthdr))?;
+        Self::new(skb, Family::Inet6, protocol, offset, request, rcu)
+    }
+
+    /// The error about the packet that `skb` begins with, whose IPsec header comes after `offset` bytes.
+    fn new(
+        skb: &'a mut SkBuff,
+        family: Family,
+        protocol: u8,
+        offset: usize,
+        request: Request,
+        rcu: &rcu::Guard,
+    ) -> Option<Self> {
+        let protocol = Protocol::from_raw(protocol)?;
+        let spi = match protocol {
+            Protocol::Esp => Spi::from_packet(skb.bytes(offset)?),
+            Protocol::Ah => {
+                Spi::from_packet(skb.bytes(offset + offset_of!(bindings::ip_auth_hdr, spi))?)
+            }
+            Protocol::Comp => {
+                Spi::from_cpi(skb.bytes(offset + offset_of!(bindings::ip_comp_hdr, cpi))?)
+            }
+        };
+        let net = skb.device(rcu)?.net(rcu);
+        let state = State::find(net, skb, family, protocol, spi)?;
+        // INVARIANT: The look-up has found the destination where headers of this family have it, at the
+        // end; the device was there above.
+        Some(Self {
+            skb,
+            request,
+            family,
+            protocol,
+            state,
+        })
+    }
+
+    /// The state that the packet went through.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The device that the error came in by.
+    pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
+        self.skb.device(rcu)
+    }
+
+    /// The route that the packet took, if it was to leave through the device with the index `oif` in the
+    /// namespace of the state (0 for none), as [`State::route`] has it. That device stands for its VRF,
+    /// and for no more.
+    pub(crate) fn route(&self, oif: c_int) -> Result<ARef<Dst>> {
+        let tos = match self.family {
+            Family::Inet => {
+                let [tos] = self
+                    .skb
+                    .bytes(offset_of!(bindings::iphdr, tos))
+                    .ok_or(EINVAL)?;
+                tos
+            }
+            // Routes of IPv6 packets that were transformed are looked up without.
+            Family::Inet6 => 0,
+        };
+        self.state.route(oif, tos, self.route_mark())
+    }
+
+    /// The mark by which that route is looked up. What the state leaves of a packet's own mark, the error
+    /// can tell, if marks are to be reflected (`fwmark_reflect`).
+    fn route_mark(&self) -> u32 {
+        let net = self.state.net().as_raw();
+        // SAFETY: The namespace is live.
+        self.state.route_mark(unsafe {
+            match self.family {
+                Family::Inet => bindings::net_helper_ip4_reply_mark(net, self.skb.mark()),
+                Family::Inet6 => bindings::net_helper_ip6_reply_mark(net, self.skb.mark()),
+            }
+        })
+    }
+
+    /// Does what the error asks for, to [that route](Self::route): the same look-up is made as for the
+    /// packet. A route that is to be redirected by IPv6 is one through the device by which the error came
+    /// in.
+    pub(crate) fn apply(&mut self, oif: c_int, rcu: &rcu::Guard) {
+        let net = self.state.net();
+        let vrf = NetDevice::by_index(net, oif, rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
+        let protocol = self.protocol.as_raw();
+        let mark = self.route_mark();
+        let (net, skb) = (net.as_raw(), self.skb.as_raw());
+        match (self.family, self.request) {
+            // For IPv4 these find the route. They can't be told a mark.
+            (Family::Inet, Request::Mtu(mtu)) if mark == 0 => {
+                // SAFETY: The type invariant; the packet is valid, and the namespace live.
+                unsafe { bindings::net_helper_ipv4_update_pmtu(skb, net, mtu, vrf, protocol) };
+            }
+            (Family::Inet, Request::Redirect) if mark == 0 => {
+                // SAFETY: As above.
+                unsafe { bindings::ipv4_redirect(skb, net, vrf, protocol) };
+            }
+            (Family::Inet6, Request::Redirect) => {
+                // SAFETY: As above.
+                unsafe { bindings::net_helper_ip6_redirect(skb, net, mark) };
+            }
+            (_, Request::Mtu(mtu)) => {
+                let Ok(route) = self.route(vrf) else {
+                    return;
+                };
+                // SAFETY: As above; the route is one of that family, whose operations there are, and RCU
+                // is held.
+                unsafe { bindings::net_helper_dst_update_pmtu(route.as_raw(), skb, mark, mtu) };
+            }
+            (Family::Inet, Request::Redirect) => {
+                let Ok(route) = self.route(vrf) else {
+                    return;
+                };
+                // SAFETY: As above.
+                unsafe { bindings::net_helper_dst_redirect(route.as_raw(), skb, mark) };
+            }
+        }
+    }
+}
+
+/// What an error that came in asks for.
+#[derive(Clone, Copy)]
+enum Request {
+    /// Send packets of at most this many bytes.
+    Mtu(u32),
+    /// Send packets for the destination through another router.
+    Redirect,
+}
+
+impl Request {
+    /// What the IPv4 error in `skb` asks for, if it is one of these; `info` is its MTU.
+    fn from_icmp(skb: &SkBuff, info: u32) -> Option<Self> {
+        let (kind, code) = skb.icmp_type_code()?;
+        match (u32::from(kind), u32::from(code)) {
+            (bindings::ICMP_DEST_UNREACH, bindings::ICMP_FRAG_NEEDED) => Some(Self::Mtu(info)),
+            (bindings::ICMP_REDIRECT, _) => Some(Self::Redirect),
+            _ => None,
+        }
+    }
+
+    /// What the IPv6 error of type `kind` asks for, if it is one of these; `info` is its MTU.
+    fn from_icmpv6(kind: u8, info: u32) -> Option<Self> {
+        match u32::from(kind) {
+            bindings::ICMPV6_PKT_TOOBIG => Some(Self::Mtu(info)),
+            bindings::NDISC_REDIRECT => Some(Self::Redirect),
+            _ => None,
+        }
+    }
+}

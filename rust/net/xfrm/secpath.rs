@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The states that a packet came through.
+//!
+//! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct sec_path`
+
+use super::State;
+
+use crate::{
+    bindings,
+    net::skb::SkBuff, //
+};
+
+impl SkBuff {
+    fn sec_path(&self) -> Option<&bindings::sec_path> {
+        let path = self.ext_find(bindings::skb_ext_id_SKB_EXT_SEC_PATH)?;
+        // SAFETY: Extensions with this number are of this type, and belong to the packet.
+        Some(unsafe { path.cast().as_ref() })
+    }
+
+    /// The last of the IPsec states that the packet came through, if it did, and the one before.
+    fn last_states(&self) -> Option<(Option<&State>, &State)> {
+        let path = self.sec_path()?;
+        // SAFETY: The path holds references to its states.
+        let state = |raw| unsafe { State::from_raw(raw) };
+        match *path.xvec.get(..usize::from(path.len))? {
+            [.., before, last] => Some((Some(state(before)), state(last))),
+            [last] => Some((None, state(last))),
+            [] => None,
+        }
+    }
+
+    /// The last of the IPsec states that the packet came through, if it did.
+    pub(crate) fn last_state(&self) -> Option<&State> {
+        Some(self.last_states()?.1)
+    }
+
+    /// Of the IPsec states that the packet came through, if it did, the one that says which
+    /// connection it belongs to: the last.
+    ///
+    /// But what IPComp did not compress comes through a state that all connections between two
+    /// addresses share. If another protected it on its way, that one is the connection's own.
+    pub(crate) fn connection(&self) -> Option<&State> {
+        match self.last_states()? {
+            (Some(before), last) if last.is_shared() && !before.is_tunnel() => Some(before),
+            (_, last) => Some(last),
+        }
+    }
+
+    /// Whether the packet came through IPsec, in software or in a device, and a policy check has
+    /// yet to see all of it.
+    pub(crate) fn is_unverified(&self) -> bool {
+        self.sec_path()
+            .is_some_and(|path| path.len > path.verified_cnt || path.olen != 0)
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an XFRM interface is.
+
+use super::if_id::IfId;
+
+use kernel::prelude::*;
+
+/// What tells the connections of a device from those of others.
+pub(crate) enum Mode {
+    /// One connection: that with its `if_id`.
+    Static(IfId),
+    /// Those that the metadata of packets name.
+    External,
+}
+
+/// An XFRM interface.
+pub(crate) struct Interface {
+    pub(super) mode: Mode,
+    /// The index of the device to send through, in the link namespace; 0 for any.
+    pub(super) link: c_int,
+}
+
+impl Interface {
+    /// What tells the device's connections from those of others.
+    pub(crate) fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// The `if_id` of a static device, in host byte order.
+    pub(crate) fn if_id(&self) -> Option<u32> {
+        match &self.mode {
+            Mode::Static(if_id) => Some(if_id.get()),
+            Mode::External => None,
+        }
+    }
+
+    /// The `if_id` of the policies that a packet, which came in by the device through a state with
+    /// `state_if_id`, has to satisfy.
+    pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
+        match &self.mode {
+            Mode::Static(if_id) => if_id.of_policies(state_if_id),
+            Mode::External => state_if_id,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is remembered for packets is known by these.
+
+use super::cache::{
+    mix,
+    Key, //
+};
+
+use crate::net::{
+    flow::FlowKey,
+    net_namespace::Net,
+    xfrm::MdInfo, //
+};
+
+/// What a bundle is known by: all that tells one look-up from another.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct BundleKey {
+    flow: FlowKey,
+    /// The route, which may send packets to several devices.
+    route: u64,
+    connection: InfoKey,
+    /// The namespace of the policies and states.
+    net: u64,
+}
+
+impl BundleKey {
+    /// The key for packets of `flow` on the route with the id `route` that belong to the connection `info`
+    /// of the namespace `net`.
+    #[inline]
+    pub(crate) fn new(flow: FlowKey, route: u64, info: MdInfo, net: &Net) -> Self {
+        Self {
+            flow,
+            route,
+            connection: InfoKey::new(info),
+            net: net.id(),
+        }
+    }
+
+    /// Whether it is for packets of this connection.
+    pub(crate) fn is_of(&self, info: MdInfo) -> bool {
+        self.connection == InfoKey::new(info)
+    }
+}
+
+impl Key for BundleKey {
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        let ([a, b, c], more) = self.flow.words();
+        let hash = mix(seed, self.route, self.connection.0);
+        let hash = mix(mix(hash, a, b), c, self.net);
+        match more {
+            Some([a, b, c]) => mix(mix(hash, a, b), c, 0),
+            None => hash,
+        }
+    }
+}
+
+/// What metadata is known by: all that it says.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct InfoKey(u64);
+
+impl InfoKey {
+    /// The key for metadata that say `info`.
+    #[inline]
+    pub(crate) fn new(info: MdInfo) -> Self {
+        // CAST: Indices of devices are not negative.
+        Self(u64::from(info.if_id) << 32 | u64::from(info.link as u32))
+    }
+}
+
+impl Key for InfoKey {
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        mix(seed, self.0, 0)
+    }
+}
