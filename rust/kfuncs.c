@@ -3,13 +3,12 @@
  * The kernel functions that TC programs call to read and set the metadata of a packet.
  *
  * They are in C because the verifier knows functions by their BTF, from which Rust is left out. What
- * they do is in net/kfuncs.rs.
+ * they do is in net/xfrm/kfuncs.rs.
  */
 
 #include <linux/bpf.h>
 #include <linux/btf_ids.h>
 
-#include "helpers/helpers.h"
 #include "kfuncs.h"
 
 /**
@@ -64,7 +63,7 @@ static const struct btf_kfunc_id_set xfrm_interface_kfuncs = {
 };
 
 /* There is nothing to undo: the kernel forgets the set together with the module's BTF. */
-int net_helper_register_xfrm_kfuncs(void)
+int register_xfrm_interface_kfuncs(void)
 {
 	return register_btf_kfunc_id_set(BPF_PROG_TYPE_SCHED_CLS, &xfrm_interface_kfuncs);
 }

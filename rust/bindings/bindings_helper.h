@@ -35,14 +35,16 @@
 #include <net/rtnetlink.h>
 #include <net/xfrm.h>
 
-#include "../helpers/helpers.h"
+#include "../datapath/datapath.h"
+#include "../helpers/helpers.c"
+#include "../kfuncs.h"
 
 /* The member of a union without a name, of which bindgen counts as many as are configured. */
-const size_t NET_HELPER_SKB_MARK = offsetof(struct sk_buff, mark);
+const size_t RUST_CONST_HELPER_SKB_MARK = offsetof(struct sk_buff, mark);
 
 /* Macros that bindgen cannot evaluate. */
-const netdev_features_t NET_HELPER_NETIF_F_SG = NETIF_F_SG;
-const netdev_features_t NET_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
-const netdev_features_t NET_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
-const netdev_features_t NET_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
-const u32 NET_HELPER_NUD_VALID = NUD_VALID;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_SG = NETIF_F_SG;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
+const netdev_features_t RUST_CONST_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
+const u32 RUST_CONST_HELPER_NUD_VALID = NUD_VALID;

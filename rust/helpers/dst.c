@@ -5,70 +5,64 @@
 #include <net/neighbour.h>
 #include <net/route.h>
 
-#include "helpers.h"
-
-void net_helper_dst_hold(struct dst_entry *dst)
+__rust_helper void rust_helper_dst_hold(struct dst_entry *dst)
 {
 	dst_hold(dst);
 }
 
-u32 net_helper_dst_mtu(const struct dst_entry *dst)
+__rust_helper u32 rust_helper_dst_mtu(const struct dst_entry *dst)
 {
 	return dst_mtu(dst);
 }
 
-struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
+__rust_helper struct net_device *rust_helper_dst_dev_rcu(const struct dst_entry *dst)
 {
 	return dst_dev_rcu(dst);
 }
 
-void net_helper_dst_link_failure(struct sk_buff *skb)
+__rust_helper void rust_helper_dst_link_failure(struct sk_buff *skb)
 {
 	dst_link_failure(skb);
 }
 
-/* Whether packets for daddr that take the route can be handed to a neighbour at once. */
-bool net_helper_dst_neigh_is_valid(const struct dst_entry *dst, const void *daddr)
+__rust_helper struct neighbour *rust_helper_dst_neigh_lookup(const struct dst_entry *dst,
+							      const void *daddr)
 {
-	struct neighbour *neigh = dst_neigh_lookup(dst, daddr);
-	bool valid;
-
-	if (!neigh)
-		return false;
-	valid = READ_ONCE(neigh->nud_state) & NUD_VALID;
-	neigh_release(neigh);
-
-	return valid;
+	return dst_neigh_lookup(dst, daddr);
 }
 
-void net_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu)
+__rust_helper void rust_helper_neigh_release(struct neighbour *neigh)
+{
+	neigh_release(neigh);
+}
+
+__rust_helper void rust_helper_skb_dst_update_pmtu_no_confirm(struct sk_buff *skb, u32 mtu)
 {
 	skb_dst_update_pmtu_no_confirm(skb, mtu);
 }
 
-void net_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst)
+__rust_helper void rust_helper_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst)
 {
 	skb_dst_set(skb, dst);
 }
 
-void net_helper_skb_dst_drop(struct sk_buff *skb)
+__rust_helper void rust_helper_skb_dst_drop(struct sk_buff *skb)
 {
 	skb_dst_drop(skb);
 }
 
-void net_helper_skb_dst_force(struct sk_buff *skb)
+__rust_helper void rust_helper_skb_dst_force(struct sk_buff *skb)
 {
 	skb_dst_force(skb);
 }
 
-struct dst_entry *net_helper_ip_route_output(struct net *net, struct flowi *fl)
+__rust_helper struct rtable *rust_helper___ip_route_output_key(struct net *net, struct flowi4 *fl4)
 {
-	struct rtable *rt = __ip_route_output_key(net, &fl->u.ip4);
-
-	return IS_ERR(rt) ? ERR_CAST(rt) : &rt->dst;
+	return __ip_route_output_key(net, fl4);
 }
 
-struct dst_entry *net_helper_ip6_route_output(struct net *net, struct flowi *fl)
+__rust_helper struct dst_entry *rust_helper_ip6_route_output(struct net *net, const struct sock *sk,
+							      struct flowi6 *fl6)
 {
-	return ip6_route_output(net, NULL, &fl->u.ip6);
+	return ip6_route_output(net, sk, fl6);
 }

@@ -3,14 +3,12 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-#include "helpers.h"
-
-void *net_helper_net_generic(const struct net *net, unsigned int id)
+__rust_helper void *rust_helper_net_generic(const struct net *net, unsigned int id)
 {
 	return net_generic(net, id);
 }
 
-struct net *net_helper_dev_net(const struct net_device *dev)
+__rust_helper struct net *rust_helper_dev_net(const struct net_device *dev)
 {
 	return dev_net(dev);
 }

@@ -1,101 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-#include <net/protocol.h>
 #include <net/xfrm.h>
 
-#include "helpers.h"
-
-void net_helper_xfrm_state_put(struct xfrm_state *x)
+__rust_helper void rust_helper_xfrm_state_put(struct xfrm_state *x)
 {
 	xfrm_state_put(x);
 }
 
-bool net_helper_xfrm_policy_check_in(struct sk_buff *skb, unsigned short family)
+__rust_helper int rust_helper_xfrm_policy_check(struct sock *sk, int dir, struct sk_buff *skb,
+						unsigned short family)
 {
-	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+	return xfrm_policy_check(sk, dir, skb, family);
 }
 
-/*
- * As above, but a refusal is not counted: what it adds to the counters of this CPU is taken off
- * again. Packets come in with softirqs disabled, so nobody else counts there meanwhile.
- */
-bool net_helper_xfrm_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short family)
+__rust_helper const struct xfrm_mode *rust_helper_xfrm_ip2inner_mode(struct xfrm_state *x,
+								     int ipproto)
 {
-#ifdef CONFIG_XFRM_STATISTICS
-	struct linux_xfrm_mib *mib = this_cpu_ptr(net->mib.xfrm_statistics);
-	struct linux_xfrm_mib before = *mib;
-	bool allowed = xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
-
-	if (!allowed)
-		*mib = before;
-	return allowed;
-#else
-	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
-#endif
+	return xfrm_ip2inner_mode(x, ipproto);
 }
 
-/*
- * The state that a packet enters next, with a reference. Its transport header is that of nexthdr,
- * which has the SPI if that is not given.
- */
-struct xfrm_state *net_helper_xfrm_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
-					      unsigned short family)
+__rust_helper struct xfrm_mode_skb_cb *rust_helper_XFRM_MODE_SKB_CB(struct sk_buff *skb)
 {
-	const xfrm_address_t *daddr;
-	__be32 seq;
-
-	if (!spi && xfrm_parse_spi(skb, nexthdr, &spi, &seq))
-		return NULL;
-
-	if (family == AF_INET)
-		daddr = (const xfrm_address_t *)&ip_hdr(skb)->daddr;
-	else
-		daddr = (const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
-	return xfrm_state_lookup(dev_net(skb->dev), skb->mark, daddr, spi, nexthdr, family);
+	return XFRM_MODE_SKB_CB(skb);
 }
-
-/* Whether GRO takes ESP: esp4_offload or esp6_offload is there. */
-bool net_helper_gro_takes_esp(void)
-{
-	return rcu_access_pointer(inet_offloads[IPPROTO_ESP]) ||
-	       rcu_access_pointer(inet6_offloads[IPPROTO_ESP]);
-}
-
-/* The mode of a state whose selector has no family follows the inner packet. */
-const struct xfrm_mode *net_helper_xfrm_ip2inner_mode(struct xfrm_state *x, struct sk_buff *skb)
-{
-	return xfrm_ip2inner_mode(x, XFRM_MODE_SKB_CB(skb)->protocol);
-}
-
-int net_helper_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
-{
-	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
-	XFRM_SPI_SKB_CB(skb)->family = AF_INET;
-	XFRM_SPI_SKB_CB(skb)->daddroff = offsetof(struct iphdr, daddr);
-	return xfrm_input(skb, nexthdr, spi, encap_type);
-}
-
-int net_helper_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
-{
-	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip6 = NULL;
-	XFRM_SPI_SKB_CB(skb)->family = AF_INET6;
-	XFRM_SPI_SKB_CB(skb)->daddroff = offsetof(struct ipv6hdr, daddr);
-	return xfrm_input(skb, nexthdr, spi, encap_type);
-}
-
-#if IS_REACHABLE(CONFIG_INET_XFRM_TUNNEL)
-int net_helper_xfrm4_rcv_tunnel(struct sk_buff *skb)
-{
-	return xfrm4_rcv_spi(skb, IPPROTO_IPIP, ip_hdr(skb)->saddr);
-}
-#endif
-
-#if IS_REACHABLE(CONFIG_INET6_XFRM_TUNNEL)
-int net_helper_xfrm6_rcv_tunnel(struct sk_buff *skb)
-{
-	const xfrm_address_t *saddr = (const xfrm_address_t *)&ipv6_hdr(skb)->saddr;
-	__be32 spi = xfrm6_tunnel_spi_lookup(dev_net(skb->dev), saddr);
-
-	return xfrm6_rcv_spi(skb, IPPROTO_IPV6, spi, NULL);
-}
-#endif

@@ -45,7 +45,7 @@ pub(crate) struct Dst(Opaque<bindings::dst_entry>);
 unsafe impl AlwaysRefCounted for Dst {
     fn inc_ref(&self) {
         // SAFETY: The reference shows that the dst is live.
-        unsafe { bindings::net_helper_dst_hold(self.as_raw()) };
+        unsafe { bindings::dst_hold(self.as_raw()) };
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
@@ -116,13 +116,13 @@ impl Dst {
     /// The device that packets leave through.
     pub(crate) fn device<'g>(&self, _rcu: &'g rcu::Guard) -> &'g NetDevice {
         // SAFETY: The dst is live, its device is never null and lives through the critical section.
-        unsafe { NetDevice::from_raw(bindings::net_helper_dst_dev_rcu(self.as_raw())) }
+        unsafe { NetDevice::from_raw(bindings::dst_dev_rcu(self.as_raw())) }
     }
 
     /// The largest packet that can be sent, in bytes.
     pub(crate) fn mtu(&self) -> u32 {
         // SAFETY: The dst is live.
-        unsafe { bindings::net_helper_dst_mtu(self.as_raw()) }
+        unsafe { bindings::dst_mtu(self.as_raw()) }
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) struct Metadata(Opaque<bindings::metadata_dst>);
 unsafe impl AlwaysRefCounted for Metadata {
     fn inc_ref(&self) {
         // SAFETY: The reference shows that the metadata is live; `dst` is its first field.
-        unsafe { bindings::net_helper_dst_hold(self.as_raw().cast()) };
+        unsafe { bindings::dst_hold(self.as_raw().cast()) };
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {

@@ -16,6 +16,7 @@ use crate::{
 
 use core::{
     mem::MaybeUninit,
+    ptr,
     sync::atomic::{
         AtomicBool,
         Ordering, //
@@ -33,7 +34,7 @@ static LABELS: AtomicBool = AtomicBool::new(true);
 /// Finds out what keys of flows have to be made of. To be called before there are packets.
 pub(crate) fn init() {
     // SAFETY: In process context.
-    let labels = unsafe { bindings::net_helper_flows_have_labels() };
+    let labels = unsafe { bindings::datapath_flows_have_labels() };
     LABELS.store(labels, Ordering::Relaxed);
 }
 
@@ -233,12 +234,18 @@ impl Flow {
 
     /// The route that packets of the flow take from `net`.
     pub(crate) fn route(&mut self, net: &Net) -> Result<ARef<Dst>> {
-        let flow = &raw mut self.raw;
-        // SAFETY: The namespace is live, and the flow is one of this family.
+        // SAFETY: The namespace is live, and the flow is one of this family. A route of IPv4, or an error
+        // in its place, begins with its dst.
         let dst = unsafe {
             match self.family {
-                Family::Inet => bindings::net_helper_ip_route_output(net.as_raw(), flow),
-                Family::Inet6 => bindings::net_helper_ip6_route_output(net.as_raw(), flow),
+                Family::Inet => {
+                    let flow = &raw mut self.raw.u.ip4;
+                    bindings::__ip_route_output_key(net.as_raw(), flow).cast()
+                }
+                Family::Inet6 => {
+                    let flow = &raw mut self.raw.u.ip6;
+                    bindings::ip6_route_output(net.as_raw(), ptr::null(), flow)
+                }
             }
         };
         // SAFETY: The look-up returned a route with a reference for us.

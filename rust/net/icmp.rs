@@ -13,6 +13,8 @@ use super::{
 
 use crate::bindings;
 
+use kernel::prelude::*;
+
 /// The smallest MTU that an IPv6 link may have, in bytes.
 pub(crate) const IPV6_MIN_MTU: u32 = bindings::IPV6_MIN_MTU;
 
@@ -22,12 +24,20 @@ pub(crate) fn send_too_big(skb: &mut SkBuff, family: Family, mtu: u32) {
     if !matches!(skb.dst(), SkbDst::Route(route) if route.is_of(family)) {
         return;
     }
+    // CAST: These are small numbers.
     // SAFETY: The packet is valid, borrowed exclusively, and has a route of that family; the callees
     // check that it has the header.
     unsafe {
         match family {
-            Family::Inet => bindings::net_helper_icmp_frag_needed(skb.as_raw(), mtu),
-            Family::Inet6 => bindings::net_helper_icmpv6_packet_too_big(skb.as_raw(), mtu),
+            Family::Inet => bindings::icmp_ndo_send(
+                skb.as_raw(),
+                bindings::ICMP_DEST_UNREACH as c_int,
+                bindings::ICMP_FRAG_NEEDED as c_int,
+                mtu.to_be(),
+            ),
+            Family::Inet6 => {
+                bindings::icmpv6_ndo_send(skb.as_raw(), bindings::ICMPV6_PKT_TOOBIG as u8, 0, mtu)
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
                         (&raw const (*neighbour).dead).read_volatile(),
                     )
                 };
-                let is_valid = u32::from(state) & bindings::NET_HELPER_NUD_VALID != 0 && dead == 0;
+                let is_valid = u32::from(state) & bindings::NUD_VALID != 0 && dead == 0;
                 if !VALID.note(neighbour, is_valid) {
                     return;
                 }

@@ -29,13 +29,13 @@ impl_flags!(
     #[derive(Clone, Copy)]
     pub(crate) enum Feature {
         /// Scattered packets.
-        Sg = bindings::NET_HELPER_NETIF_F_SG,
+        Sg = bindings::NETIF_F_SG,
         /// Packets that are lists of fragments.
-        FragList = bindings::NET_HELPER_NETIF_F_FRAGLIST,
+        FragList = bindings::NETIF_F_FRAGLIST,
         /// Segmentation that the stack can do in software.
-        GsoSoftware = bindings::NET_HELPER_NETIF_F_GSO_SOFTWARE,
+        GsoSoftware = bindings::NETIF_F_GSO_SOFTWARE,
         /// Checksums of any protocol.
-        HwCsum = bindings::NET_HELPER_NETIF_F_HW_CSUM,
+        HwCsum = bindings::NETIF_F_HW_CSUM,
     }
 );
 
@@ -107,13 +107,13 @@ impl NetDevice {
     /// The index of the VRF that the device is or belongs to; 0 if there is none.
     pub(crate) fn l3mdev_ifindex(&self, _rcu: &rcu::Guard) -> c_int {
         // SAFETY: The device is live, and RCU is held.
-        unsafe { bindings::net_helper_l3mdev_master_ifindex_rcu(self.as_raw()) }
+        unsafe { bindings::l3mdev_master_ifindex_rcu(self.as_raw()) }
     }
 
     /// The room in bytes to leave before packets for the headers of the device (`LL_RESERVED_SPACE()`).
     pub(crate) fn reserved_space(&self) -> u16 {
         // SAFETY: The device is live.
-        let space = unsafe { bindings::net_helper_ll_reserved_space(self.as_raw()) };
+        let space = unsafe { bindings::LL_RESERVED_SPACE(self.as_raw()) };
         u16::try_from(space).unwrap_or(u16::MAX)
     }
 
@@ -140,13 +140,13 @@ impl NetDevice {
         // SAFETY: The device is live, and the counters are atomic.
         unsafe {
             match counter {
-                Counter::RxErrors => bindings::net_helper_dev_stats_inc_rx_errors(dev),
-                Counter::RxDropped => bindings::net_helper_dev_stats_inc_rx_dropped(dev),
-                Counter::TxErrors => bindings::net_helper_dev_stats_inc_tx_errors(dev),
-                Counter::TxDropped => bindings::net_helper_dev_stats_inc_tx_dropped(dev),
-                Counter::TxAborted => bindings::net_helper_dev_stats_inc_tx_aborted_errors(dev),
-                Counter::TxCarrier => bindings::net_helper_dev_stats_inc_tx_carrier_errors(dev),
-                Counter::Collisions => bindings::net_helper_dev_stats_inc_collisions(dev),
+                Counter::RxErrors => bindings::DEV_STATS_INC_rx_errors(dev),
+                Counter::RxDropped => bindings::DEV_STATS_INC_rx_dropped(dev),
+                Counter::TxErrors => bindings::DEV_STATS_INC_tx_errors(dev),
+                Counter::TxDropped => bindings::DEV_STATS_INC_tx_dropped(dev),
+                Counter::TxAborted => bindings::DEV_STATS_INC_tx_aborted_errors(dev),
+                Counter::TxCarrier => bindings::DEV_STATS_INC_tx_carrier_errors(dev),
+                Counter::Collisions => bindings::DEV_STATS_INC_collisions(dev),
             }
         }
     }
@@ -160,7 +160,11 @@ impl NetDevice {
     /// Logs `text` with the name of the device, unless the network has logged too much of late.
     pub(crate) fn warn_ratelimited(&self, text: &CStr) {
         // SAFETY: The device is live, and the text ends with a NUL.
-        unsafe { bindings::net_helper_netdev_warn_ratelimited(self.as_raw(), text.as_char_ptr()) };
+        unsafe {
+            if bindings::net_ratelimit() != 0 {
+                bindings::netdev_warn(self.as_raw(), c"%s\n".as_char_ptr(), text.as_char_ptr());
+            }
+        }
     }
 }
 

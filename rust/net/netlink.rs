@@ -140,7 +140,7 @@ impl<'a, const N: usize> Table<'a, N> {
         let mut attrs = [core::ptr::null_mut(); N];
         // SAFETY: There is room for the attributes 0 to N - 1, and as many rules.
         to_result(unsafe {
-            bindings::net_helper_nla_parse_nested(
+            bindings::nla_parse_nested(
                 attrs.as_mut_ptr(),
                 // CAST: Tables have a handful of entries.
                 N as c_int - 1,
@@ -220,10 +220,9 @@ impl ExtAck<'_> {
         attr: Option<Attr<'_>>,
         why: &'static CStr,
     ) -> Error {
-        let attr = attr.map_or(core::ptr::null(), Attr::as_raw);
-        // SAFETY: The pointer is null or valid, the text is static, and the attribute lies in the
-        // request that is being answered.
-        unsafe { bindings::net_helper_nl_set_err_msg(self.ptr, why.as_char_ptr(), attr) };
+        if let Some(ack) = self.say(why) {
+            ack.bad_attr = attr.map_or(core::ptr::null(), Attr::as_raw);
+        }
         err
     }
 
@@ -235,12 +234,23 @@ impl ExtAck<'_> {
         kind: u32,
         why: &'static CStr,
     ) -> Error {
-        let nest = nest.map_or(core::ptr::null(), Attr::as_raw);
-        // SAFETY: As in `refuse`.
-        unsafe {
-            bindings::net_helper_nl_set_err_attr_miss(self.ptr, why.as_char_ptr(), nest, kind)
-        };
+        if let Some(ack) = self.say(why) {
+            ack.miss_nest = nest.map_or(core::ptr::null_mut(), |nest| nest.as_raw().cast_mut());
+            // CAST: The numbers of attributes have 16 bits.
+            ack.miss_type = kind as u16;
+        }
         EINVAL
+    }
+
+    /// Says `why` a request is refused (`NL_SET_ERR_MSG()`). Returns what else can be said of it, if somebody
+    /// wants to know.
+    fn say(&mut self, why: &'static CStr) -> Option<&mut bindings::netlink_ext_ack> {
+        // SAFETY: The text is static.
+        unsafe { bindings::do_trace_netlink_extack(why.as_char_ptr()) };
+        // SAFETY: The pointer is null or valid, and nobody else uses it.
+        let ack = unsafe { self.ptr.as_mut() }?;
+        ack._msg = why.as_char_ptr();
+        Some(ack)
     }
 }
 

@@ -83,7 +83,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
             return Err(EBUSY);
         }
         // SAFETY: It may be called in process context.
-        let pointers: *mut *mut T = unsafe { bindings::net_helper_alloc_percpu_pointer() }.cast();
+        let pointers: *mut *mut T = unsafe { bindings::alloc_percpu_pointer() }.cast();
         // INVARIANT: The memory of each CPU is zeroed. If it is null, so is the slot still.
         self.pointers.store(pointers, Ordering::Release);
         // What was made so far, if that fails, goes with this.
@@ -119,7 +119,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
             return None;
         }
         // SAFETY: By the type invariant.
-        let value = unsafe { bindings::net_helper_this_cpu_pointer(pointers.cast()) };
+        let value = unsafe { bindings::this_cpu_pointer(pointers.cast()) };
         let value: *mut T = value.cast();
         // SAFETY: By the type invariant the value outlives the critical section.
         unsafe { value.as_ref() }
@@ -131,7 +131,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
         let cpus = if pointers.is_null() { 0 } else { nr_cpu_ids() };
         (0..cpus).filter_map(move |cpu| {
             // SAFETY: By the type invariant.
-            let value = unsafe { bindings::net_helper_per_cpu_pointer(pointers.cast(), cpu) };
+            let value = unsafe { bindings::per_cpu_pointer(pointers.cast(), cpu) };
             let value: *mut T = value.cast();
             // SAFETY: By the type invariant the value outlives the critical section.
             unsafe { value.as_ref() }
@@ -144,7 +144,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
     unsafe extern "C" fn online(cpu: c_uint) -> c_int {
         let pointers: *mut c_void = T::SLOT.get().pointers.load(Ordering::Acquire).cast();
         // SAFETY: By the type invariant.
-        if !unsafe { bindings::net_helper_per_cpu_pointer(pointers, cpu) }.is_null() {
+        if !unsafe { bindings::per_cpu_pointer(pointers, cpu) }.is_null() {
             // It has been there before.
             return 0;
         }
@@ -155,7 +155,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
                 // INVARIANT: The registration owns what is in the slot.
                 //
                 // SAFETY: By the type invariant; nobody else writes that of this CPU.
-                unsafe { bindings::net_helper_set_per_cpu_pointer(pointers, cpu, value.cast()) };
+                unsafe { bindings::set_per_cpu_pointer(pointers, cpu, value.cast()) };
                 0
             }
             Err(err) => err.to_errno(),
@@ -185,7 +185,7 @@ impl<T: PerCpu> Drop for PerCpuRegistration<T> {
             rcu::synchronize_rcu();
             for cpu in 0..nr_cpu_ids() {
                 // SAFETY: By the type invariant of the slot. The memory is ours by now.
-                let value = unsafe { bindings::net_helper_per_cpu_pointer(pointers, cpu) };
+                let value = unsafe { bindings::per_cpu_pointer(pointers, cpu) };
                 let value: *mut T = value.cast();
                 if !value.is_null() {
                     // SAFETY: `online` has put a box there, which nobody can reach any more.

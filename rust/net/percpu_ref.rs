@@ -54,7 +54,7 @@ impl PercpuRef {
     #[must_use = "it has to be given back"]
     pub(super) fn try_get(&self, _rcu: &rcu::Guard) -> bool {
         // SAFETY: By the type invariant; RCU is held.
-        unsafe { bindings::net_helper_percpu_ref_tryget_live(self.count.get()) }
+        unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }
     }
 
     /// Gives one back. From any context.
@@ -64,7 +64,7 @@ impl PercpuRef {
     /// It was taken with [`Self::try_get`], and is given back once.
     pub(super) unsafe fn put(&self) {
         // SAFETY: By the type invariant, and the contract of this function.
-        unsafe { bindings::net_helper_percpu_ref_put(self.count.get()) };
+        unsafe { bindings::percpu_ref_put(self.count.get()) };
     }
 
     /// Gives out no more references: from the next grace period on, [`Self::try_get`] fails.

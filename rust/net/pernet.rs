@@ -183,7 +183,7 @@ impl<T: PerNet> PerNetSlot<T> {
     /// `net` is a namespace in which the kernel has allocated the memory of the slot `id`.
     unsafe fn stored(net: *const bindings::net, id: c_uint) -> *mut Stored<T> {
         // SAFETY: The contract of this function.
-        unsafe { bindings::net_helper_net_generic(net, id) }.cast()
+        unsafe { bindings::net_generic(net, id) }.cast()
     }
 
     fn find_stored(&self, net: &Net, _rcu: &rcu::Guard) -> Option<*mut Stored<T>> {

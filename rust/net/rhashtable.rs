@@ -34,7 +34,7 @@ use kernel::{
 
 #[repr(C)]
 struct Node<T> {
-    link: Opaque<bindings::net_helper_u32_node>,
+    link: Opaque<bindings::datapath_u32_node>,
     value: T,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Entry<T: Send + Sync + 'static>(RcuBox<Node<T>>);
 impl<T: Send + Sync + 'static> Entry<T> {
     /// Allocates an entry for `value` under `key`.
     pub(crate) fn new(key: u32, value: T, flags: Flags) -> Result<Self> {
-        let link = Opaque::new(bindings::net_helper_u32_node {
+        let link = Opaque::new(bindings::datapath_u32_node {
             key,
             ..Default::default()
         });
@@ -80,7 +80,7 @@ impl<T: Send + Sync + 'static> Table<T> {
         try_pin_init!(Self {
             // SAFETY: The slot is valid for writes, and pinned, as the table's deferred work needs.
             table <- Opaque::try_ffi_init(|slot| to_result(unsafe {
-                bindings::net_helper_u32_table_init(slot)
+                bindings::datapath_u32_table_init(slot)
             })),
             _owns: PhantomData,
         })
@@ -100,7 +100,7 @@ impl<T: Send + Sync + 'static> Table<T> {
             return None;
         }
         // SAFETY: The table is initialised by the type invariant.
-        let link = unsafe { bindings::net_helper_u32_table_lookup(self.table.get(), key) };
+        let link = unsafe { bindings::datapath_u32_table_lookup(self.table.get(), key) };
         // `link` is the first field of the `#[repr(C)]` structure.
         NonNull::new(link.cast::<Node<T>>())
     }
@@ -117,9 +117,8 @@ impl<T: Send + Sync + 'static> Table<T> {
     pub(crate) fn insert(&self, entry: Entry<T>, _rtnl: &Rtnl) -> Result {
         let node = entry.0.into_raw();
         // SAFETY: The table is initialised, and the node is in no table and stays live in this one.
-        let ret = unsafe {
-            bindings::net_helper_u32_table_insert(self.table.get(), node.as_ptr().cast())
-        };
+        let ret =
+            unsafe { bindings::datapath_u32_table_insert(self.table.get(), node.as_ptr().cast()) };
         to_result(ret).inspect_err(|_| {
             // SAFETY: The pointer is from `into_raw` above, and the table did not take it.
             drop(unsafe { RcuBox::from_raw(node) });
@@ -132,9 +131,8 @@ impl<T: Send + Sync + 'static> Table<T> {
         let rcu = rcu::read_lock();
         let node = self.find(key)?;
         // SAFETY: The table is initialised, and the node is in it: RTNL keeps other writers away.
-        let ret = unsafe {
-            bindings::net_helper_u32_table_remove(self.table.get(), node.as_ptr().cast())
-        };
+        let ret =
+            unsafe { bindings::datapath_u32_table_remove(self.table.get(), node.as_ptr().cast()) };
         drop(rcu);
         to_result(ret).ok()?;
         // SAFETY: By the type invariant the pointer came from `into_raw`; it was just taken out.

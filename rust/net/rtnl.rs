@@ -18,7 +18,7 @@ impl Rtnl {
     pub(super) unsafe fn assume<'a>() -> &'a Self {
         const HELD: &Rtnl = &Rtnl(NotThreadSafe);
         // SAFETY: It only looks, and warns if the lock is not held.
-        unsafe { bindings::net_helper_assert_rtnl() };
+        unsafe { bindings::ASSERT_RTNL() };
         HELD
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
 
+use super::jiffies::Instant;
+
 use crate::bindings;
 
 use kernel::{
@@ -46,7 +48,7 @@ impl<T: Expire> Timer<T> {
         try_pin_init!(Self {
             timer <- Opaque::ffi_init(|timer| {
                 // SAFETY: `timer` is valid for writes, and pinned.
-                unsafe { bindings::net_helper_timer_setup(timer, Some(Self::function)) }
+                unsafe { bindings::timer_setup(timer, Some(Self::function), bindings::TIMER_PINNED) }
             }),
             data <- data,
         })
@@ -57,16 +59,18 @@ impl<T: Expire> Timer<T> {
         &self.data
     }
 
-    /// Lets it expire after `seconds`, on this CPU as long as that is online. From any context.
-    pub(crate) fn start(&self, seconds: u32) {
+    /// Lets it expire after so many ticks, on this CPU as long as that is online. From any context.
+    pub(crate) fn start(&self, ticks: usize) {
+        let expires = Instant::now().as_raw().wrapping_add(ticks);
         // SAFETY: By the type invariant. One that was shut down stays so.
-        unsafe { bindings::net_helper_mod_timer_seconds(self.timer.get(), seconds) };
+        unsafe { bindings::mod_timer(self.timer.get(), expires) };
     }
 
     /// Lets it expire after so many ticks, unless it does so sooner; where, as above. From any context.
     pub(crate) fn start_within(&self, ticks: usize) {
+        let expires = Instant::now().as_raw().wrapping_add(ticks);
         // SAFETY: As above.
-        unsafe { bindings::net_helper_timer_reduce(self.timer.get(), ticks) };
+        unsafe { bindings::timer_reduce(self.timer.get(), expires) };
     }
 
     /// # Safety

@@ -65,8 +65,8 @@ use kernel::{
     }, //
 };
 
-/// The time between sweeps.
-const SWEEP_SECONDS: u32 = 1;
+/// The time between sweeps, in milliseconds.
+const SWEEP: u32 = 1000;
 
 static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 
@@ -112,7 +112,7 @@ impl Expire for Caches {
         let rcu = rcu::read_lock();
         let bundles_left = self.bundles.sweep(|found| found.bundle.is_valid(&rcu));
         if self.metadata.sweep(|_| true) || bundles_left {
-            timer.start(SWEEP_SECONDS);
+            timer.start(jiffies::ticks(SWEEP));
         }
     }
 }
@@ -177,7 +177,7 @@ impl LookUp {
             since: self.since,
         };
         if caches.data().bundles.put(self.key, found) {
-            caches.start(SWEEP_SECONDS);
+            caches.start(jiffies::ticks(SWEEP));
         }
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata>
     }
     let metadata = SharedMetadata::new(info)?;
     if caches.data().metadata.put(key, metadata.clone()) {
-        caches.start(SWEEP_SECONDS);
+        caches.start(jiffies::ticks(SWEEP));
     }
     Ok(metadata)
 }

@@ -120,7 +120,7 @@ impl<T: LinkOps> Device<T> {
         //
         // SAFETY: The packet and the dst are handed over, the namespace is live, and RCU is held.
         // Registered devices have per-CPU statistics (`Kind::setup`).
-        unsafe { bindings::net_helper_tunnel_xmit(self.as_raw(), net, skb.into_raw(), dst) == 0 }
+        unsafe { bindings::datapath_tunnel_xmit(self.as_raw(), net, skb.into_raw(), dst) == 0 }
     }
 
     /// Receives a packet from the link namespace: without what it must not take along, as in
@@ -132,6 +132,6 @@ impl<T: LinkOps> Device<T> {
         let metadata = metadata.map_or(core::ptr::null_mut(), Metadata::into_dst);
         // SAFETY: The packet is valid and borrowed exclusively, the namespace is live, and the reference
         // to the metadata is handed over. Registered devices have per-CPU statistics (`Kind::setup`).
-        unsafe { bindings::net_helper_tunnel_rcv(self.as_raw(), net, skb.as_raw(), metadata) };
+        unsafe { bindings::datapath_tunnel_rcv(self.as_raw(), net, skb.as_raw(), metadata) };
     }
 }

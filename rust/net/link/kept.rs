@@ -44,7 +44,7 @@ impl<T: LinkOps> KeptDevice<T> {
     pub(crate) fn new(dev: &Device<T>) -> Self {
         let dev = NonNull::from(&**dev).cast();
         // SAFETY: The reference shows that the device is live.
-        unsafe { bindings::net_helper_dev_hold(dev.as_ptr()) };
+        unsafe { bindings::dev_hold(dev.as_ptr()) };
         // INVARIANT: It was just counted, and a `Device` has its private area initialised.
         Self {
             dev,
@@ -67,6 +67,6 @@ impl<T: LinkOps> KeptDevice<T> {
 impl<T: LinkOps> Drop for KeptDevice<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours.
-        unsafe { bindings::net_helper_dev_put(self.dev.as_ptr()) };
+        unsafe { bindings::dev_put(self.dev.as_ptr()) };
     }
 }

@@ -84,7 +84,7 @@ impl<T: LinkOps> Kind<T> {
         let (request, mut ack, rtnl) = unsafe {
             let mut link_net: *const bindings::net = (*params).link_net;
             if link_net.is_null() {
-                link_net = bindings::net_helper_dev_net(dev);
+                link_net = bindings::dev_net(dev);
             }
             let request = NewLink {
                 attrs: Attrs::from_raw((*params).data, T::KIND.get().rules.len()),

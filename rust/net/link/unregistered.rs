@@ -44,9 +44,9 @@ impl UnregisteredDevice<'_> {
         dev.max_mtu = bindings::IP_MAX_MTU;
         dev.flags = bindings::net_device_flags_IFF_NOARP;
         // SAFETY: As above.
-        unsafe { bindings::net_helper_netif_keep_dst(self.dev) };
+        unsafe { bindings::netif_keep_dst(self.dev) };
         // SAFETY: As above.
-        unsafe { bindings::net_helper_eth_broadcast_addr(self.dev) };
+        unsafe { bindings::eth_broadcast_addr((&raw mut (*self.dev).broadcast).cast()) };
     }
 
     /// The device needs no transmit lock.
@@ -78,14 +78,14 @@ impl UnregisteredDevice<'_> {
         dev.needed_tailroom = tailroom;
         if self.has_no_address() {
             // SAFETY: Both devices are valid.
-            unsafe { bindings::net_helper_eth_hw_addr_inherit(self.dev, lower.as_raw()) };
+            unsafe { bindings::eth_hw_addr_inherit(self.dev, lower.as_raw()) };
         }
     }
 
     /// Chooses a random hardware address.
     pub(crate) fn randomise_address(&mut self) {
         // SAFETY: The type has exclusive access to the device.
-        unsafe { bindings::net_helper_eth_hw_addr_random(self.dev) };
+        unsafe { bindings::eth_hw_addr_random(self.dev) };
     }
 
     fn has_no_address(&self) -> bool {

@@ -32,7 +32,7 @@ impl SkBuff {
         if self.refdst() & NOREF != 0 {
             // SAFETY: The packet is valid and borrowed exclusively; a dst without a reference is
             // attached only within a critical section.
-            unsafe { bindings::net_helper_skb_dst_force(self.as_raw()) };
+            unsafe { bindings::skb_dst_force(self.as_raw()) };
         }
         // CAST: Apart from that bit, the field is a pointer.
         let dst = (self.refdst() & !NOREF) as *const bindings::dst_entry;
@@ -62,20 +62,20 @@ impl SkBuff {
         self.drop_dst();
         // SAFETY: The packet is valid and borrowed exclusively, nothing is attached now, and the
         // reference goes to the packet.
-        unsafe { bindings::net_helper_skb_dst_set(self.as_raw(), dst) };
+        unsafe { bindings::skb_dst_set(self.as_raw(), dst) };
     }
 
     /// Takes off whatever is attached.
     pub(crate) fn drop_dst(&mut self) {
         // SAFETY: The packet is valid and borrowed exclusively.
-        unsafe { bindings::net_helper_skb_dst_drop(self.as_raw()) };
+        unsafe { bindings::skb_dst_drop(self.as_raw()) };
     }
 
     /// Tells whoever attached a route that it leads nowhere.
     pub(crate) fn link_failure(&mut self) {
         if matches!(self.dst(), SkbDst::Route(_)) {
             // SAFETY: The packet is valid, and what is attached is a route.
-            unsafe { bindings::net_helper_dst_link_failure(self.as_raw()) };
+            unsafe { bindings::dst_link_failure(self.as_raw()) };
         }
     }
 
@@ -83,7 +83,7 @@ impl SkBuff {
     pub(crate) fn update_pmtu(&mut self, mtu: u32) {
         if matches!(self.dst(), SkbDst::Route(_)) {
             // SAFETY: The packet is valid, and what is attached is a route.
-            unsafe { bindings::net_helper_skb_dst_update_pmtu_no_confirm(self.as_raw(), mtu) };
+            unsafe { bindings::skb_dst_update_pmtu_no_confirm(self.as_raw(), mtu) };
         }
     }
 }

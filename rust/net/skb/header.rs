@@ -12,6 +12,8 @@ use crate::{
     net::Family, //
 };
 
+use core::mem::offset_of;
+
 use kernel::prelude::*;
 
 impl SkBuff {
@@ -19,16 +21,15 @@ impl SkBuff {
     /// reason for the drop, when the packet is too short for it or memory is.
     pub(crate) fn pull_network_header(&mut self) -> Result<(), DropReason> {
         // SAFETY: The packet is valid and borrowed exclusively.
-        // CAST: The helper returns the number of a reason.
-        match unsafe { bindings::net_helper_pskb_inet_may_pull(self.as_raw()) } as c_uint {
-            0 => Ok(()),
+        match unsafe { bindings::pskb_inet_may_pull_reason(self.as_raw()) } {
+            bindings::skb_drop_reason_SKB_NOT_DROPPED_YET => Ok(()),
             reason => Err(DropReason(reason)),
         }
     }
 
     /// Whether the IPv4 packet must not be fragmented (`IP_DF`). False if it has no whole header.
     pub(crate) fn dont_fragment(&self) -> bool {
-        let offset = self.network_offset() + core::mem::offset_of!(bindings::iphdr, frag_off);
+        let offset = self.network_offset() + offset_of!(bindings::iphdr, frag_off);
         self.bytes_from_head(offset)
             .is_some_and(|frag_off| u32::from(u16::from_be_bytes(frag_off)) & bindings::IP_DF != 0)
     }
@@ -117,6 +118,23 @@ impl SkBuff {
     pub(crate) fn icmp_type_code(&self) -> Option<(u8, u8)> {
         let [kind, code] = self.bytes_from_head(self.transport_offset())?;
         Some((kind, code))
+    }
+
+    /// The protocol in the IPv4 header, which is in the linear part; 0 if it is not.
+    pub(in crate::net) fn ip_protocol(&self) -> u8 {
+        let offset = self.network_offset() + offset_of!(bindings::iphdr, protocol);
+        self.bytes_from_head(offset)
+            .map_or(0, |[protocol]| protocol)
+    }
+
+    /// The protocol that the IPv6 stack has found behind the extension headers, as its control block says
+    /// (`IP6CB(skb)->nhoff`); 0 if that is not in the linear part.
+    pub(in crate::net) fn ip6_protocol(&self) -> u8 {
+        let cb = (&raw const self.fields().cb).cast::<bindings::inet6_skb_parm>();
+        // SAFETY: The control block has room for this, and any bytes are valid values of it.
+        let offset = unsafe { (&raw const (*cb).nhoff).read_unaligned() };
+        self.bytes_from_head(self.network_offset() + usize::from(offset))
+            .map_or(0, |[protocol]| protocol)
     }
 
     /// Clears the part of the control block that the IP stack of `family` uses, which belongs to

@@ -101,7 +101,7 @@ impl SkBuff {
     /// What a security module calls the packet's flow; 0 if there is none.
     pub(crate) fn secid(&self) -> u32 {
         // SAFETY: The packet is valid.
-        unsafe { bindings::net_helper_skb_secid(self.as_raw()) }
+        unsafe { bindings::datapath_skb_secid(self.as_raw()) }
     }
 
     /// The index of the device in a VRF through which the packet came into that; 0 if it did not.
@@ -109,8 +109,8 @@ impl SkBuff {
         // SAFETY: The packet is valid, and the control block is that of `family`.
         unsafe {
             match family {
-                Family::Inet => bindings::net_helper_inet_sdif(self.as_raw()),
-                Family::Inet6 => bindings::net_helper_inet6_sdif(self.as_raw()),
+                Family::Inet => bindings::inet_sdif(self.as_raw()),
+                Family::Inet6 => bindings::inet6_sdif(self.as_raw()),
             }
         }
     }
@@ -118,7 +118,7 @@ impl SkBuff {
     /// The mark, in host byte order.
     pub(crate) fn mark(&self) -> u32 {
         // SAFETY: The packet is valid, and has its mark there.
-        unsafe { *self.as_raw().byte_add(bindings::NET_HELPER_SKB_MARK).cast() }
+        unsafe { *self.as_raw().byte_add(bindings::SKB_MARK).cast() }
     }
 
     /// The extension with the number `id`, if the packet has one (`skb_ext_find()`).

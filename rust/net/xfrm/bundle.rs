@@ -129,8 +129,7 @@ impl Bundle {
         if transforms != num_transforms || Self::states(dst).any(State::has_label) {
             return None;
         }
-        // SAFETY: The bundle is live, and the flow is of its family.
-        if !unsafe { bindings::net_helper_dst_neigh_is_valid(dst.as_raw(), flow.destination()) } {
+        if !Self::has_valid_neighbour(dst, flow) {
             return None;
         }
         // INVARIANT: All of it was checked above. States are in the namespace of their policies.
@@ -138,6 +137,20 @@ impl Bundle {
             dst: dst.into(),
             holds,
         })
+    }
+
+    /// Whether packets of the flow can be handed to a neighbour at once.
+    fn has_valid_neighbour(dst: &Dst, flow: &Flow) -> bool {
+        // SAFETY: The bundle is live, and the flow is of its family.
+        let neighbour = unsafe { bindings::dst_neigh_lookup(dst.as_raw(), flow.destination()) };
+        if neighbour.is_null() {
+            return false;
+        }
+        // SAFETY: The look-up returned a reference for us. The state changes meanwhile.
+        let state = unsafe { (&raw const (*neighbour).nud_state).read_volatile() };
+        // SAFETY: It is given up here.
+        unsafe { bindings::neigh_release(neighbour) };
+        u32::from(state) & bindings::NUD_VALID != 0
     }
 
     /// Whether the look-up chooses the source address of this template among those of IPv6.

@@ -137,8 +137,8 @@ impl<'a> IcmpError<'a> {
         // SAFETY: The namespace is live.
         self.state.route_mark(unsafe {
             match self.family {
-                Family::Inet => bindings::net_helper_ip4_reply_mark(net, self.skb.mark()),
-                Family::Inet6 => bindings::net_helper_ip6_reply_mark(net, self.skb.mark()),
+                Family::Inet => bindings::IP4_REPLY_MARK(net, self.skb.mark()),
+                Family::Inet6 => bindings::IP6_REPLY_MARK(net, self.skb.mark()),
             }
         })
     }
@@ -156,7 +156,7 @@ impl<'a> IcmpError<'a> {
             // For IPv4 these find the route. They can't be told a mark.
             (Family::Inet, Request::Mtu(mtu)) if mark == 0 => {
                 // SAFETY: The type invariant; the packet is valid, and the namespace live.
-                unsafe { bindings::net_helper_ipv4_update_pmtu(skb, net, mtu, vrf, protocol) };
+                unsafe { bindings::datapath_ipv4_update_pmtu(skb, net, mtu, vrf, protocol) };
             }
             (Family::Inet, Request::Redirect) if mark == 0 => {
                 // SAFETY: As above.
@@ -164,7 +164,7 @@ impl<'a> IcmpError<'a> {
             }
             (Family::Inet6, Request::Redirect) => {
                 // SAFETY: As above.
-                unsafe { bindings::net_helper_ip6_redirect(skb, net, mark) };
+                unsafe { bindings::datapath_ip6_redirect(skb, net, mark) };
             }
             (_, Request::Mtu(mtu)) => {
                 let Ok(route) = self.route(vrf) else {
@@ -172,14 +172,14 @@ impl<'a> IcmpError<'a> {
                 };
                 // SAFETY: As above; the route is one of that family, whose operations there are, and RCU
                 // is held.
-                unsafe { bindings::net_helper_dst_update_pmtu(route.as_raw(), skb, mark, mtu) };
+                unsafe { bindings::datapath_dst_update_pmtu(route.as_raw(), skb, mark, mtu) };
             }
             (Family::Inet, Request::Redirect) => {
                 let Ok(route) = self.route(vrf) else {
                     return;
                 };
                 // SAFETY: As above.
-                unsafe { bindings::net_helper_dst_redirect(route.as_raw(), skb, mark) };
+                unsafe { bindings::datapath_dst_redirect(route.as_raw(), skb, mark) };
             }
         }
     }

@@ -38,7 +38,7 @@ const UDP: usize = 8;
 #[inline]
 pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Family)> {
     // SAFETY: Nothing is asked of the caller.
-    if unsafe { bindings::net_helper_gro_takes_esp() } {
+    if unsafe { bindings::datapath_gro_takes_esp() } {
         next(skb, rcu)
     } else {
         None

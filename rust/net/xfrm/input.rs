@@ -113,8 +113,8 @@ unsafe fn enter<H: Handler>(
     // SAFETY: The packet is handed on, and the contract of this function is that of the callees.
     unsafe {
         match family {
-            Family::Inet => bindings::net_helper_xfrm4_input(skb, nexthdr, spi, encap_type),
-            Family::Inet6 => bindings::net_helper_xfrm6_input(skb, nexthdr, spi, encap_type),
+            Family::Inet => bindings::datapath_xfrm4_input(skb, nexthdr, spi, encap_type),
+            Family::Inet6 => bindings::datapath_xfrm6_input(skb, nexthdr, spi, encap_type),
         }
     }
 }
@@ -190,7 +190,7 @@ pub(super) unsafe extern "C" fn error6<H: Handler>(
 unsafe extern "C" fn handle4<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
     // SAFETY: The kernel hands over a packet with an IPv4 header.
     unsafe {
-        let protocol = bindings::net_helper_ip_protocol(skb);
+        let protocol = SkBuff::from_raw(skb).ip_protocol();
         enter::<H>(skb, protocol.into(), 0, 0, Family::Inet)
     }
 }
@@ -201,7 +201,7 @@ unsafe extern "C" fn handle4<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
 unsafe extern "C" fn handle6<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
     // SAFETY: The kernel hands over a packet with an IPv6 header.
     unsafe {
-        let protocol = bindings::net_helper_ip6cb_nexthdr(skb);
+        let protocol = SkBuff::from_raw(skb).ip6_protocol();
         enter::<H>(skb, protocol.into(), 0, 0, Family::Inet6)
     }
 }

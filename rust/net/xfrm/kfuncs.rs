@@ -27,7 +27,7 @@ use kernel::{
 /// Makes the functions known to the verifier. They are until the module goes.
 pub(crate) fn register() -> Result {
     // SAFETY: The set of functions is static.
-    to_result(unsafe { bindings::net_helper_register_xfrm_kfuncs() })
+    to_result(unsafe { bindings::register_xfrm_interface_kfuncs() })
 }
 
 /// Reads which connection a packet belongs to: by its metadata, or else by its route.

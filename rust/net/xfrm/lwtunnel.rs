@@ -73,7 +73,7 @@ impl<E: XfrmEncap> EncapRegistration<E> {
                 // SAFETY: The slot is valid for writes.
                 unsafe { slot.write(ops) };
                 // SAFETY: The operations are initialised, and pinned until they are removed.
-                match unsafe { bindings::net_helper_lwtunnel_encap_add_ops(slot, ENCAP_XFRM) } {
+                match unsafe { bindings::lwtunnel_encap_add_ops(slot, ENCAP_XFRM) } {
                     0 => Ok(()),
                     // The kernel says no more than that there are others.
                     _ => Err(EEXIST),
@@ -177,6 +177,6 @@ impl<E: XfrmEncap> EncapRegistration<E> {
 impl<E: XfrmEncap> PinnedDrop for EncapRegistration<E> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was registered, and is removed once.
-        unsafe { bindings::net_helper_lwtunnel_encap_del_ops(self.ops.get(), ENCAP_XFRM) };
+        unsafe { bindings::lwtunnel_encap_del_ops(self.ops.get(), ENCAP_XFRM) };
     }
 }

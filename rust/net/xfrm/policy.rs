@@ -13,6 +13,8 @@ use crate::{
     }, //
 };
 
+use core::ptr;
+
 use kernel::{
     prelude::*,
     sync::aref::ARef, //
@@ -52,7 +54,11 @@ impl Net {
 /// Whether the policies allow a packet that came in, given the states that it came through.
 pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
-    unsafe { bindings::net_helper_xfrm_policy_check_in(skb.as_raw(), family.as_raw()) }
+    unsafe {
+        // CAST: The number of the direction is small.
+        let direction = bindings::XFRM_POLICY_IN as c_int;
+        bindings::xfrm_policy_check(ptr::null_mut(), direction, skb.as_raw(), family.as_raw()) != 0
+    }
 }
 
 /// As [`check_in`], but a refusal is not counted.
@@ -61,5 +67,5 @@ pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
 pub(crate) fn try_check_in(net: &Net, skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network header of
     // that family. Packets come in with softirqs disabled.
-    unsafe { bindings::net_helper_xfrm_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }
+    unsafe { bindings::datapath_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }
 }

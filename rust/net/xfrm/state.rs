@@ -59,7 +59,7 @@ impl Deref for Found {
 impl Drop for Found {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours.
-        unsafe { bindings::net_helper_xfrm_state_put(self.as_raw()) };
+        unsafe { bindings::xfrm_state_put(self.as_raw()) };
     }
 }
 
@@ -174,8 +174,13 @@ impl State {
 
     /// The address family of the packet that was inside the one that `skb` came in.
     pub(crate) fn inner_family(&self, skb: &SkBuff) -> Option<Family> {
+        // The mode of a state whose selector has no family follows the inner packet.
+        //
         // SAFETY: Both are live, and the control block is that of IPsec's input.
-        let mode = unsafe { bindings::net_helper_xfrm_ip2inner_mode(self.as_raw(), skb.as_raw()) };
+        let mode = unsafe {
+            let protocol = (*bindings::XFRM_MODE_SKB_CB(skb.as_raw())).protocol;
+            bindings::xfrm_ip2inner_mode(self.as_raw(), protocol.into())
+        };
         // SAFETY: The mode is in the state, and does not change.
         Family::from_raw(unsafe { (*mode).family }.into())
     }
@@ -193,9 +198,8 @@ impl State {
         family: Family,
     ) -> Option<Found> {
         // SAFETY: The contract of this function; the packet is borrowed exclusively.
-        let state = unsafe {
-            bindings::net_helper_xfrm_next_state(skb.as_raw(), nexthdr, spi, family.as_raw())
-        };
+        let state =
+            unsafe { bindings::datapath_next_state(skb.as_raw(), nexthdr, spi, family.as_raw()) };
         // INVARIANT: The look-up returned a reference for us.
         NonNull::new(state).map(|state| Found(state.cast()))
     }

@@ -95,7 +95,7 @@ tunnel_registration!(
     xfrm_tunnel,
     xfrm4_tunnel_register,
     xfrm4_tunnel_deregister,
-    net_helper_xfrm4_rcv_tunnel,
+    datapath_xfrm4_rcv_tunnel,
     error4
 );
 
@@ -106,6 +106,6 @@ tunnel_registration!(
     xfrm6_tunnel,
     xfrm6_tunnel_register,
     xfrm6_tunnel_deregister,
-    net_helper_xfrm6_rcv_tunnel,
+    datapath_xfrm6_rcv_tunnel,
     error6
 );

@@ -67,8 +67,14 @@ impl<T: LinkOps> Waiting<T> {
             return Err(skb);
         };
         skb.set_device(dev, rcu);
+        // A socket that was found for a packet before it was received may be one that it does not count for.
+        //
         // SAFETY: The packet is ours.
-        unsafe { bindings::net_helper_skb_orphan_prefetched(skb.as_raw()) };
+        unsafe {
+            if bindings::skb_sk_is_prefetched(skb.as_raw()) {
+                bindings::skb_orphan(skb.as_raw());
+            }
+        }
         // INVARIANT: The route was compared. Sockets, states, conntrack entries and the route are counted now.
         Ok(Self {
             skb,

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Packets from one side of a tunnel device to the other.
+ */
 
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
@@ -8,7 +11,7 @@
 #include <net/sock.h>
 #include <net/xfrm.h>
 
-#include "helpers.h"
+#include "datapath.h"
 
 /*
  * Takes away what no packet may take along from one side of a tunnel device to the other, and with
@@ -57,8 +60,8 @@ static void sum(struct sk_buff *skb)
  * the reference to dst; under RCU, with softirqs disabled. Returns 0 if the packet was sent or will
  * be: congestion is not an error.
  */
-int net_helper_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff *skb,
-			   struct dst_entry *dst)
+int datapath_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff *skb,
+			 struct dst_entry *dst)
 {
 	unsigned int len = skb->len;
 	int err;
@@ -82,8 +85,8 @@ int net_helper_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_bu
  * Lets the device receive a packet from "net", and counts it. Takes over the reference to the
  * metadata, which may be NULL; with softirqs disabled.
  */
-void net_helper_tunnel_rcv(struct net_device *dev, const struct net *net, struct sk_buff *skb,
-			   struct dst_entry *metadata)
+void datapath_tunnel_rcv(struct net_device *dev, const struct net *net, struct sk_buff *skb,
+			 struct dst_entry *metadata)
 {
 	scrub(skb, !net_eq(net, dev_net(dev)));
 	if (metadata)

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hash tables of what has a 32-bit key. The kernel's are inlined for the parameters that the compiler
+ * sees.
+ */
+
+#include <linux/rhashtable.h>
+
+#include "datapath.h"
+
+static int u32_compare(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	const struct datapath_u32_node *node = obj;
+
+	return *(const u32 *)arg->key != node->key;
+}
+
+static const struct rhashtable_params u32_table_params = {
+	.head_offset = offsetof(struct datapath_u32_node, head),
+	.key_offset = offsetof(struct datapath_u32_node, key),
+	.key_len = sizeof(u32),
+	.obj_cmpfn = u32_compare,
+	.automatic_shrinking = true,
+};
+
+int datapath_u32_table_init(struct rhashtable *ht)
+{
+	return rhashtable_init(ht, &u32_table_params);
+}
+
+struct datapath_u32_node *datapath_u32_table_lookup(struct rhashtable *ht, u32 key)
+{
+	return rhashtable_lookup(ht, &key, u32_table_params);
+}
+
+int datapath_u32_table_insert(struct rhashtable *ht, struct datapath_u32_node *node)
+{
+	return rhashtable_lookup_insert_fast(ht, &node->head, u32_table_params);
+}
+
+int datapath_u32_table_remove(struct rhashtable *ht, struct datapath_u32_node *node)
+{
+	return rhashtable_remove_fast(ht, &node->head, u32_table_params);
+}
