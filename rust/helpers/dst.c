@@ -26,7 +26,7 @@ __rust_helper void rust_helper_dst_link_failure(struct sk_buff *skb)
 }
 
 __rust_helper struct neighbour *rust_helper_dst_neigh_lookup(const struct dst_entry *dst,
-							      const void *daddr)
+							     const void *daddr)
 {
 	return dst_neigh_lookup(dst, daddr);
 }
@@ -62,7 +62,7 @@ __rust_helper struct rtable *rust_helper___ip_route_output_key(struct net *net, 
 }
 
 __rust_helper struct dst_entry *rust_helper_ip6_route_output(struct net *net, const struct sock *sk,
-							      struct flowi6 *fl6)
+							     struct flowi6 *fl6)
 {
 	return ip6_route_output(net, sk, fl6);
 }

@@ -10,12 +10,9 @@
 //! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
 //! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h)
 
-use super::net_namespace::Net;
-
-use core::sync::atomic::{
-    AtomicI32,
-    AtomicU32,
-    Ordering, //
+use super::{
+    atomic::read_acquire,
+    net_namespace::Net, //
 };
 
 impl Net {
@@ -23,8 +20,7 @@ impl Net {
     /// group do not notice when one of its members is replaced.
     pub(crate) fn nexthop_changes(&self) -> u32 {
         // SAFETY: The namespace is live. Writers hold RTNL, and write the whole field.
-        unsafe { AtomicU32::from_ptr(&raw mut (*self.as_raw()).nexthop.seq) }
-            .load(Ordering::Acquire)
+        unsafe { read_acquire(&raw mut (*self.as_raw()).nexthop.seq) }
     }
 
     /// The number of changes of IPv6 routes, rules and nexthops. Routes that are added are counted before they
@@ -33,18 +29,16 @@ impl Net {
     #[cfg(CONFIG_IPV6)]
     pub(crate) fn inet6_changes(&self) -> u32 {
         // SAFETY: The namespace is live, and the field accessed atomically.
-        let added =
-            unsafe { AtomicI32::from_ptr(&raw mut (*self.as_raw()).ipv6.fib6_sernum.counter) };
+        let added = unsafe { read_acquire(&raw mut (*self.as_raw()).ipv6.fib6_sernum.counter) };
         // SAFETY: The namespace is live. The statistics are there as long as it has IPv6.
         let stats = unsafe { (*self.as_raw()).ipv6.rt6_stats };
         if stats.is_null() {
             return 0;
         }
         // SAFETY: As above. Writers hold locks, and write the whole field.
-        let removed = unsafe { AtomicU32::from_ptr(&raw mut (*stats).fib_discarded_routes) };
+        let removed: u32 = unsafe { read_acquire(&raw mut (*stats).fib_discarded_routes) };
         // CAST: The number is a pattern of bits.
-        let added = added.load(Ordering::Acquire) as u32;
-        added.wrapping_add(removed.load(Ordering::Acquire))
+        (added as u32).wrapping_add(removed)
     }
 
     /// There is no IPv6.

@@ -4,6 +4,11 @@
 //!
 //! C header: [`include/net/flow.h`](srctree/include/net/flow.h)
 
+use super::atomic::{
+    self,
+    read_once, //
+};
+
 use crate::{
     bindings,
     net::{
@@ -14,28 +19,27 @@ use crate::{
     }, //
 };
 
-use core::{
-    mem::MaybeUninit,
-    ptr,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    }, //
-};
+use core::ptr;
 
 use kernel::{
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    }, //
 };
 
 /// Whether a security module labels flows. It does so from the boot on or never.
-static LABELS: AtomicBool = AtomicBool::new(true);
+static LABELS: Atomic<bool> = Atomic::new(true);
 
 /// Finds out what keys of flows have to be made of. To be called before there are packets.
 pub(crate) fn init() {
     // SAFETY: In process context.
     let labels = unsafe { bindings::datapath_flows_have_labels() };
-    LABELS.store(labels, Ordering::Relaxed);
+    LABELS.store(labels, Relaxed);
 }
 
 impl Net {
@@ -50,11 +54,7 @@ impl Net {
             .iter()
             .any(|net: &*mut bindings::net| {
                 // SAFETY: Both namespaces are live; others write the whole field.
-                unsafe {
-                    !(&raw const (**net).bpf.run_array[AT])
-                        .read_volatile()
-                        .is_null()
-                }
+                !unsafe { read_once(&raw const (**net).bpf.run_array[AT]) }.is_null()
             })
     }
 }
@@ -101,7 +101,7 @@ impl FlowKey {
             | u64::from(protocol) << 8
             | u64::from(tos);
         // Asking costs even where there is nobody to be asked.
-        let label = if LABELS.load(Ordering::Relaxed) {
+        let label = if atomic::load(&LABELS) {
             // It may have come through states with different labels: that has no flow.
             if skb.has_sec_path() {
                 return None;
@@ -185,8 +185,7 @@ impl Flow {
     /// The flow that a packet belongs to, by its addresses, protocol, ports, TOS and mark. The
     /// network header has to be contiguous; a missing transport header leaves its part zero.
     pub(crate) fn of(skb: &SkBuff, family: Family, net: &Net) -> Result<Self> {
-        // SAFETY: All bytes zero is a valid flow.
-        let mut raw = unsafe { MaybeUninit::<bindings::flowi>::zeroed().assume_init() };
+        let mut raw: bindings::flowi = pin_init::zeroed();
         // SAFETY: The packet and the namespace are live, the flow is valid for writes. The kernel
         // takes what it reads from the packet through the flow dissector, which checks its length.
         kernel::error::to_result(unsafe {

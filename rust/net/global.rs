@@ -2,13 +2,11 @@
 
 //! Values that the packet path finds without being given them, for as long as the module wants.
 
+use super::rcu::Pointer;
+
 use core::{
     marker::PhantomData,
-    ptr,
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
-    }, //
+    ptr, //
 };
 
 use kernel::{
@@ -24,7 +22,7 @@ use kernel::{
 /// The pointer is null or to a pinned value that a [`GlobalRegistration`] owns, which drops it a grace
 /// period after it has set this to null.
 pub(crate) struct Global<T: Send + Sync + 'static> {
-    ptr: AtomicPtr<T>,
+    ptr: Pointer<T>,
     _owns: PhantomData<T>,
 }
 
@@ -33,24 +31,26 @@ impl<T: Send + Sync + 'static> Global<T> {
     pub(crate) const fn new() -> Self {
         // INVARIANT: The pointer is null.
         Self {
-            ptr: AtomicPtr::new(ptr::null_mut()),
+            ptr: Pointer::null(),
             _owns: PhantomData,
         }
     }
 
     /// The value, if there is one; it stays valid for as long as the critical section `_rcu`.
-    pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
-        // SAFETY: By the type invariant the value outlives the critical section.
-        unsafe { self.ptr.load(Ordering::Acquire).as_ref() }
+    #[inline]
+    pub(crate) fn get<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g T> {
+        self.ptr.get(rcu)
     }
 
     /// Puts `value` there. Fails with `EBUSY` if there is one.
     pub(crate) fn register(&'static self, value: Pin<KBox<T>>) -> Result<GlobalRegistration<T>> {
         let raw = ptr::from_ref::<T>(&value).cast_mut();
         // INVARIANT: The registration owns the value.
-        self.ptr
-            .compare_exchange(ptr::null_mut(), raw, Ordering::Release, Ordering::Relaxed)
-            .map_err(|_| EBUSY)?;
+        //
+        // SAFETY: The value is pinned, and dropped a grace period after it was taken out.
+        if !unsafe { self.ptr.set_if_null(raw) } {
+            return Err(EBUSY);
+        }
         Ok(GlobalRegistration {
             global: self,
             _value: value,
@@ -66,7 +66,8 @@ pub(crate) struct GlobalRegistration<T: Send + Sync + 'static> {
 
 impl<T: Send + Sync + 'static> Drop for GlobalRegistration<T> {
     fn drop(&mut self) {
-        self.global.ptr.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: Nothing is there afterwards.
+        unsafe { self.global.ptr.replace(ptr::null_mut()) };
         // The value, a field, is dropped after this.
         rcu::synchronize_rcu();
     }

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
 
+use super::atomic::read_once;
+
 use crate::bindings;
 
 use kernel::time::{
@@ -20,7 +22,7 @@ impl Instant {
     #[inline]
     pub(crate) fn now() -> Self {
         // SAFETY: The counter is always there, and is read as a whole.
-        Self(unsafe { (&raw const bindings::jiffies).read_volatile() })
+        Self(unsafe { read_once(&raw const bindings::jiffies) })
     }
 
     /// How many ticks have passed since then.

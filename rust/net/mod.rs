@@ -8,6 +8,7 @@
 //! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held, [`kernel::sync::rcu::Guard`]
 //! that an RCU read-side critical section is open. What needs a context takes its token.
 
+pub(crate) mod atomic;
 pub(crate) mod device_events;
 pub(crate) mod dst;
 pub(crate) mod fib;

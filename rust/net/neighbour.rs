@@ -5,6 +5,7 @@
 //! C header: [`include/net/neighbour.h`](srctree/include/net/neighbour.h)
 
 use super::{
+    atomic::read_once,
     net_namespace::Net,
     notifier::{
         Chain,
@@ -14,30 +15,33 @@ use super::{
 
 use crate::bindings;
 
-use core::{
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicPtr,
-        Ordering, //
-    }, //
-};
+use core::marker::PhantomData;
 
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    }, //
 };
+
+/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h).
+const GOLDEN_RATIO_64: usize = 0x61c8_8646_80b5_83eb;
 
 /// Neighbours that were valid (`NUD_VALID`) at the last event about them, as far as there is room.
 ///
 /// That a neighbour is confirmed, every half minute or so, changes nothing, and is not told. Of one that is
 /// not found here it is told once more.
-struct Valid([AtomicPtr<bindings::neighbour>; Valid::SIZE]);
+struct Valid([Atomic<*mut bindings::neighbour>; Valid::SIZE]);
 
 impl Valid {
     const SIZE: usize = 1024;
 
     const fn new() -> Self {
-        Self([const { AtomicPtr::new(core::ptr::null_mut()) }; Self::SIZE])
+        Self([const { Atomic::new(core::ptr::null_mut()) }; Self::SIZE])
     }
 
     /// Notes whether a neighbour `is_valid` now. Returns whether that may be news.
@@ -45,16 +49,16 @@ impl Valid {
     /// An event of a neighbour that has become invalid is always news, so that it does not matter in which
     /// order two CPUs note what they have seen of the same neighbour.
     fn note(&self, neighbour: *mut bindings::neighbour, is_valid: bool) -> bool {
-        // The address of an allocation of a few hundred bytes.
-        let at = (neighbour.addr() >> 8).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+        // The address of an allocation of a few hundred bytes, hashed as by the kernel's hash_ptr().
+        let at = (neighbour.addr() >> 8).wrapping_mul(GOLDEN_RATIO_64) >> 54;
         let Some(slot) = self.0.get(at) else {
             return true;
         };
-        let known = core::ptr::eq(slot.load(Ordering::Relaxed), neighbour);
+        let known = core::ptr::eq(slot.load(Relaxed), neighbour);
         match (is_valid, known) {
             (true, true) => return false,
-            (true, false) => slot.store(neighbour, Ordering::Relaxed),
-            (false, true) => slot.store(core::ptr::null_mut(), Ordering::Relaxed),
+            (true, false) => slot.store(neighbour, Relaxed),
+            (false, true) => slot.store(core::ptr::null_mut(), Relaxed),
             (false, false) => {}
         }
         true
@@ -92,8 +96,8 @@ unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
                 // fields change meanwhile.
                 let (state, dead) = unsafe {
                     (
-                        (&raw const (*neighbour).nud_state).read_volatile(),
-                        (&raw const (*neighbour).dead).read_volatile(),
+                        read_once(&raw const (*neighbour).nud_state),
+                        read_once(&raw const (*neighbour).dead),
                     )
                 };
                 let is_valid = u32::from(state) & bindings::NUD_VALID != 0 && dead == 0;

@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
+use super::atomic::read_once;
+
 use crate::bindings;
 
 use core::ptr;
@@ -43,7 +45,7 @@ impl Net {
     pub(super) unsafe fn from_possible<'a>(net: *const bindings::possible_net_t) -> &'a Self {
         #[cfg(CONFIG_NET_NS)]
         // SAFETY: The contract of this function.
-        let net = unsafe { (&raw const (*net).net).read_volatile() };
+        let net = unsafe { read_once(&raw const (*net).net) };
         #[cfg(not(CONFIG_NET_NS))]
         let net = {
             let _ = net;

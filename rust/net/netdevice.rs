@@ -5,6 +5,10 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use super::{
+    atomic::{
+        read_once,
+        write_once, //
+    },
     net_namespace::Net,
     rtnl::Rtnl, //
 };
@@ -86,13 +90,13 @@ impl NetDevice {
     /// The interface index, unique in the device's namespace.
     pub(crate) fn ifindex(&self) -> c_int {
         // SAFETY: The device is live; the index changes only while it moves between namespaces.
-        unsafe { (&raw const (*self.as_raw()).ifindex).read_volatile() }
+        unsafe { read_once(&raw const (*self.as_raw()).ifindex) }
     }
 
     /// Whether the device is administratively up.
     pub(crate) fn is_up(&self) -> bool {
         // SAFETY: The device is live.
-        let flags = unsafe { (&raw const (*self.as_raw()).flags).read_volatile() };
+        let flags = unsafe { read_once(&raw const (*self.as_raw()).flags) };
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 
@@ -127,8 +131,8 @@ impl NetDevice {
                 (tail, &raw mut (*self.as_raw()).needed_tailroom),
             ] {
                 let room = room.min(512);
-                if room > needed.read_volatile() {
-                    needed.write_volatile(room);
+                if room > read_once(needed) {
+                    write_once(needed, room);
                 }
             }
         }

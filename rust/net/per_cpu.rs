@@ -5,22 +5,26 @@
 //! C headers: [`include/linux/percpu.h`](srctree/include/linux/percpu.h),
 //! [`include/linux/cpuhotplug.h`](srctree/include/linux/cpuhotplug.h)
 
+use super::atomic::load_acquire;
+
 use crate::bindings;
 
-use core::{
-    ptr,
-    sync::atomic::{
-        AtomicBool,
-        AtomicPtr,
-        Ordering, //
-    }, //
-};
+use core::ptr;
 
 use kernel::{
     cpu::nr_cpu_ids,
     error::to_result,
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::{
+            Atomic,
+            AtomicFlag,
+            Relaxed,
+            Release, //
+        },
+        rcu, //
+    },
+    types::ForeignOwnable, //
 };
 
 /// What each CPU has one of.
@@ -57,8 +61,8 @@ impl<T: PerCpu> PerCpuRef<T> {
 /// [`PerCpuRegistration`] owns, which drops it a grace period after it has set `pointers` to null.
 pub(crate) struct PerCpuSlot<T: PerCpu> {
     /// A `__percpu` pointer, which is no address.
-    pointers: AtomicPtr<*mut T>,
-    taken: AtomicBool,
+    pointers: Atomic<*mut *mut T>,
+    taken: AtomicFlag,
 }
 
 impl<T: PerCpu> PerCpuSlot<T> {
@@ -66,8 +70,8 @@ impl<T: PerCpu> PerCpuSlot<T> {
     pub(crate) const fn new() -> Self {
         // INVARIANT: The pointer is null.
         Self {
-            pointers: AtomicPtr::new(ptr::null_mut()),
-            taken: AtomicBool::new(false),
+            pointers: Atomic::new(ptr::null_mut()),
+            taken: AtomicFlag::new(false),
         }
     }
 
@@ -79,13 +83,13 @@ impl<T: PerCpu> PerCpuSlot<T> {
         if !ptr::eq(self, T::SLOT.0) {
             return Err(EINVAL);
         }
-        if self.taken.swap(true, Ordering::Relaxed) {
+        if self.taken.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
         // SAFETY: It may be called in process context.
         let pointers: *mut *mut T = unsafe { bindings::alloc_percpu_pointer() }.cast();
         // INVARIANT: The memory of each CPU is zeroed. If it is null, so is the slot still.
-        self.pointers.store(pointers, Ordering::Release);
+        self.pointers.store(pointers, Release);
         // What was made so far, if that fails, goes with this.
         let mut registration = PerCpuRegistration {
             slot: self,
@@ -114,7 +118,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
     /// That of this CPU, if there is one; it stays valid for as long as the critical section `_rcu`.
     #[inline]
     pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
-        let pointers = self.pointers.load(Ordering::Acquire);
+        let pointers = load_acquire(&self.pointers);
         if pointers.is_null() {
             return None;
         }
@@ -127,7 +131,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
 
     /// Those of all CPUs, in the same way.
     pub(crate) fn all<'g>(&self, _rcu: &'g rcu::Guard) -> impl Iterator<Item = &'g T> {
-        let pointers = self.pointers.load(Ordering::Acquire);
+        let pointers = load_acquire(&self.pointers);
         let cpus = if pointers.is_null() { 0 } else { nr_cpu_ids() };
         (0..cpus).filter_map(move |cpu| {
             // SAFETY: By the type invariant.
@@ -142,7 +146,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
     ///
     /// The kernel calls this on a CPU that comes online, while the slot is registered.
     unsafe extern "C" fn online(cpu: c_uint) -> c_int {
-        let pointers: *mut c_void = T::SLOT.get().pointers.load(Ordering::Acquire).cast();
+        let pointers: *mut c_void = load_acquire(&T::SLOT.get().pointers).cast();
         // SAFETY: By the type invariant.
         if !unsafe { bindings::per_cpu_pointer(pointers, cpu) }.is_null() {
             // It has been there before.
@@ -150,12 +154,11 @@ impl<T: PerCpu> PerCpuSlot<T> {
         }
         match KBox::pin_init(T::new(), GFP_KERNEL) {
             Ok(value) => {
-                // SAFETY: It is treated as pinned until it is dropped.
-                let value = KBox::into_raw(unsafe { Pin::into_inner_unchecked(value) });
+                let value = value.into_foreign();
                 // INVARIANT: The registration owns what is in the slot.
                 //
                 // SAFETY: By the type invariant; nobody else writes that of this CPU.
-                unsafe { bindings::set_per_cpu_pointer(pointers, cpu, value.cast()) };
+                unsafe { bindings::set_per_cpu_pointer(pointers, cpu, value) };
                 0
             }
             Err(err) => err.to_errno(),
@@ -176,25 +179,20 @@ impl<T: PerCpu> Drop for PerCpuRegistration<T> {
             // SAFETY: The state was set up, and is removed once. Nothing has to be called for it.
             unsafe { bindings::__cpuhp_remove_state(state, false) };
         }
-        let pointers: *mut c_void = self
-            .slot
-            .pointers
-            .swap(ptr::null_mut(), Ordering::Relaxed)
-            .cast();
+        let pointers: *mut c_void = self.slot.pointers.xchg(ptr::null_mut(), Relaxed).cast();
         if !pointers.is_null() {
             rcu::synchronize_rcu();
             for cpu in 0..nr_cpu_ids() {
                 // SAFETY: By the type invariant of the slot. The memory is ours by now.
                 let value = unsafe { bindings::per_cpu_pointer(pointers, cpu) };
-                let value: *mut T = value.cast();
                 if !value.is_null() {
                     // SAFETY: `online` has put a box there, which nobody can reach any more.
-                    drop(unsafe { Pin::new_unchecked(KBox::from_raw(value)) });
+                    drop(unsafe { Pin::<KBox<T>>::from_foreign(value) });
                 }
             }
             // SAFETY: It was allocated by `register`, and nobody refers to it any more.
             unsafe { bindings::free_percpu(pointers.cast()) };
         }
-        self.slot.taken.store(false, Ordering::Release);
+        self.slot.taken.store(false, Release);
     }
 }

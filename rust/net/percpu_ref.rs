@@ -6,15 +6,17 @@
 
 use crate::bindings;
 
-use core::sync::atomic::{
-    AtomicBool,
-    Ordering, //
-};
-
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::rcu,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Release, //
+        },
+        rcu, //
+    },
     types::Opaque, //
 };
 
@@ -28,7 +30,7 @@ pub(super) struct PercpuRef {
     #[pin]
     count: Opaque<bindings::percpu_ref>,
     /// Whether there are none any more, which who takes the last one away says when it has let go of `count`.
-    released: AtomicBool,
+    released: Atomic<bool>,
 }
 
 // SAFETY: `struct percpu_ref` is made to be used by all CPUs.
@@ -46,7 +48,7 @@ impl PercpuRef {
                     bindings::percpu_ref_init(count, Some(Self::released), 0, kernel::bindings::GFP_KERNEL)
                 })
             }),
-            released: AtomicBool::new(false),
+            released: Atomic::new(false),
         })
     }
 
@@ -83,7 +85,7 @@ impl PercpuRef {
         //
         // SAFETY: By the type invariant.
         unsafe { bindings::percpu_ref_switch_to_atomic_sync(self.count.get()) };
-        !self.released.load(Ordering::Acquire)
+        !self.released.load(Acquire)
     }
 
     /// # Safety
@@ -93,7 +95,7 @@ impl PercpuRef {
     unsafe extern "C" fn released(count: *mut bindings::percpu_ref) {
         // SAFETY: The contract of this function.
         let this = unsafe { &*kernel::container_of!(Opaque::cast_from(count), Self, count) };
-        this.released.store(true, Ordering::Release);
+        this.released.store(true, Release);
     }
 }
 

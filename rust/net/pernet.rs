@@ -6,9 +6,15 @@
 //! `struct pernet_operations`
 
 use super::{
+    atomic::{
+        load_acquire,
+        read_acquire,
+        read_once, //
+    },
     net_namespace::Net,
     netdevice::KillList,
     percpu_ref::PercpuRef,
+    rcu::Pointer,
     rtnl::Rtnl, //
 };
 
@@ -21,19 +27,22 @@ use core::{
     ptr::{
         self,
         NonNull, //
-    },
-    sync::atomic::{
-        AtomicBool,
-        AtomicPtr,
-        AtomicU32,
-        Ordering, //
     }, //
 };
 
 use kernel::{
     error::to_result,
+    num::casts::u32_as_usize,
     prelude::*,
-    sync::rcu,
+    sync::{
+        atomic::{
+            Atomic,
+            AtomicFlag,
+            Relaxed,
+            Release, //
+        },
+        rcu, //
+    },
     time::{
         delay::fsleep,
         Delta, //
@@ -77,14 +86,23 @@ impl<T: PerNet> PerNetRef<T> {
     }
 }
 
-/// What lies in the memory that the kernel keeps for a slot in each namespace.
+/// What lies in the memory that the kernel keeps for a slot in each namespace, which it allocates filled
+/// with zeroes.
 #[repr(C)]
 struct Stored<T> {
-    /// Whether `data` is initialised and may be reached.
-    live: AtomicBool,
-    /// Counts the [`Hold`]s. Initialised as long as `data` is.
-    holds: MaybeUninit<PercpuRef>,
-    data: MaybeUninit<T>,
+    /// To `kept`, while that is initialised and may be reached.
+    live: Pointer<Kept<T>>,
+    kept: MaybeUninit<Kept<T>>,
+}
+
+/// The data of a namespace, and who refers to that.
+#[pin_data]
+struct Kept<T> {
+    /// Counts the [`Hold`]s.
+    #[pin]
+    holds: PercpuRef,
+    #[pin]
+    data: T,
 }
 
 /// Keeps what packets refer to in a namespace, as are its routes: the namespace may be on its way out,
@@ -121,15 +139,13 @@ impl Drop for Hold {
 ///
 /// # Invariants
 ///
-/// While `live_id` is not zero, it is the id under which every namespace has a `Stored<T>`. The
-/// data of one that is `live` is initialised; after that becomes false it stays so for a grace
-/// period.
+/// While `live_id` is not zero, it is the id under which every namespace has a `Stored<T>`.
 pub(crate) struct PerNetSlot<T: PerNet> {
     ops: Opaque<bindings::pernet_operations>,
     /// Written by the kernel when it registers `ops`.
     id: UnsafeCell<c_uint>,
-    live_id: AtomicU32,
-    taken: AtomicBool,
+    live_id: Atomic<u32>,
+    taken: AtomicFlag,
     _data: PhantomData<T>,
 }
 
@@ -142,8 +158,8 @@ impl<T: PerNet> PerNetSlot<T> {
         Self {
             ops: Opaque::uninit(),
             id: UnsafeCell::new(0),
-            live_id: AtomicU32::new(0),
-            taken: AtomicBool::new(false),
+            live_id: Atomic::new(0),
+            taken: AtomicFlag::new(false),
             _data: PhantomData,
         }
     }
@@ -155,7 +171,7 @@ impl<T: PerNet> PerNetSlot<T> {
         if !ptr::eq(self, T::SLOT.0) {
             return Err(EINVAL);
         }
-        if self.taken.swap(true, Ordering::Relaxed) {
+        if self.taken.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
         let ops = bindings::pernet_operations {
@@ -170,11 +186,11 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { self.ops.get().write(ops) };
         // SAFETY: `ops` is initialised and static, and its callbacks fit `T`.
         let ret = unsafe { bindings::register_pernet_device(self.ops.get()) };
-        to_result(ret).inspect_err(|_| self.taken.store(false, Ordering::Relaxed))?;
+        to_result(ret).inspect_err(|_| self.taken.store(false, Relaxed))?;
         // SAFETY: The kernel wrote the id before the registration returned.
         let id = unsafe { *self.id.get() };
         // INVARIANT: The registration allocated the memory in every namespace and ran `init`.
-        self.live_id.store(id, Ordering::Release);
+        self.live_id.store(id, Release);
         Ok(PerNetRegistration { slot: self })
     }
 
@@ -186,44 +202,32 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { bindings::net_generic(net, id) }.cast()
     }
 
-    fn find_stored(&self, net: &Net, _rcu: &rcu::Guard) -> Option<*mut Stored<T>> {
-        let id = self.live_id.load(Ordering::Acquire);
+    fn find<'g>(&self, net: &Net, rcu: &'g rcu::Guard) -> Option<&'g Kept<T>> {
+        let id = load_acquire(&self.live_id);
         if id == 0 {
             return None;
         }
         // What net_generic() does, which would enter RCU once more.
         //
         // SAFETY: The namespace is live, and the pointer replaced atomically.
-        let generic = unsafe { AtomicPtr::from_ptr(&raw mut (*net.as_raw()).gen) };
-        let generic = generic.load(Ordering::Acquire);
+        let generic = unsafe { read_acquire(&raw mut (*net.as_raw()).gen) };
         // The first device of a namespace is there before the memory is, and so are events of it.
         //
         // SAFETY: The structure begins with its length, and is freed a grace period after it was replaced.
-        if unsafe { generic.cast::<c_uint>().read_volatile() } <= id {
+        if unsafe { read_once(generic.cast::<c_uint>()) } <= id {
             return None;
         }
         let array: *mut *mut Stored<T> = generic.cast();
-        // CAST: The id is a small number.
         // SAFETY: The structure is an array of pointers, of that length.
-        let stored = unsafe { array.add(id as usize).read_volatile() };
+        let stored = unsafe { read_once(array.add(u32_as_usize(id))) };
         // SAFETY: As above. The memory is there as long as the namespace can be referred to.
-        unsafe { &stored.as_ref()?.live }
-            .load(Ordering::Acquire)
-            .then_some(stored)
-    }
-
-    fn find(&self, net: &Net, rcu: &rcu::Guard) -> Option<NonNull<T>> {
-        let stored = self.find_stored(net, rcu)?;
-        // SAFETY: The memory is that of a live namespace; `MaybeUninit<T>` has the layout of `T`.
-        NonNull::new(unsafe { &raw mut (*stored).data }.cast())
+        unsafe { stored.as_ref() }?.live.get(rcu)
     }
 
     /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace is
     /// being removed.
     pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
-        let stored = self.find_stored(net, rcu)?;
-        // SAFETY: The data is live, and so is the count.
-        let holds = unsafe { (*stored).holds.assume_init_ref() };
+        let holds = &self.find(net, rcu)?.holds;
         // INVARIANT: That is a reference.
         holds.try_get(rcu).then(|| Hold {
             holds: NonNull::from(holds),
@@ -233,19 +237,18 @@ impl<T: PerNet> PerNetSlot<T> {
 
     /// The data in `net`; `None` before the registration and once the namespace is being removed.
     pub(crate) fn get<'g>(&self, net: &Net, rcu: &'g rcu::Guard) -> Option<Pin<&'g T>> {
-        let data = self.find(net, rcu)?;
-        // SAFETY: By the type invariant the data lives for a grace period after it was found.
-        let data = unsafe { data.as_ref() };
+        let data = &self.find(net, rcu)?.data;
         // SAFETY: It lies in an allocation of the kernel's that does not move.
         Some(unsafe { Pin::new_unchecked(data) })
     }
 
     /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data goes.
     pub(crate) fn get_rtnl<'g>(&self, net: &'g Net, _rtnl: &'g Rtnl) -> Option<Pin<&'g T>> {
-        let data = self.find(net, &rcu::read_lock())?;
+        let rcu = rcu::read_lock();
+        let data = ptr::from_ref(&self.find(net, &rcu)?.data);
         // SAFETY: A namespace is out of reach for holders of RTNL after `exit_rtnl`: its count is
         // zero and the devices that refer to it are gone. Before that its data is live.
-        let data = unsafe { data.as_ref() };
+        let data = unsafe { &*data };
         // SAFETY: It lies in an allocation of the kernel's that does not move.
         Some(unsafe { Pin::new_unchecked(data) })
     }
@@ -255,28 +258,24 @@ impl<T: PerNet> PerNetSlot<T> {
     /// The kernel calls this once for a namespace, after it has allocated the memory there.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
         // What kmalloc() guarantees everywhere.
-        const { assert!(align_of::<Stored<T>>() <= align_of::<u64>()) };
+        const_assert!(align_of::<Stored<T>>() <= align_of::<u64>());
 
         // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
         let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
-        let init = || {
-            // SAFETY: As above; the memory stays where it is.
-            let holds: *mut PercpuRef = unsafe { &raw mut (*stored).holds }.cast();
-            // SAFETY: As above.
-            unsafe { pin_init::raw_try_init(holds, PercpuRef::new()) }?;
-            // SAFETY: As above.
-            unsafe { pin_init::raw_try_init((&raw mut (*stored).data).cast(), T::new()) }
-                // SAFETY: It was just initialised, and nobody has seen it.
-                .inspect_err(|_| unsafe { holds.drop_in_place() })
-        };
-        match init() {
-            Ok(()) => {
-                // SAFETY: As above. INVARIANT: The data was just initialised.
-                unsafe { &(*stored).live }.store(true, Ordering::Release);
-                0
-            }
-            Err(err) => err.to_errno(),
+        // SAFETY: As above; the memory stays where it is.
+        let kept: *mut Kept<T> = unsafe { &raw mut (*stored).kept }.cast();
+        let init = try_pin_init!(Kept {
+            holds <- PercpuRef::new(),
+            data <- T::new(),
+        }? Error);
+        // SAFETY: As above.
+        if let Err(err) = unsafe { pin_init::raw_try_init(kept, init) } {
+            return err.to_errno();
         }
+        // SAFETY: As above. The data was just initialised, and goes a grace period after `exit_batch` has taken
+        // it out of reach.
+        unsafe { (*stored).live.replace(kept) };
+        0
     }
 
     /// # Safety
@@ -286,7 +285,7 @@ impl<T: PerNet> PerNetSlot<T> {
         // SAFETY: `init` ran for this namespace.
         let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
         // SAFETY: The data is initialised until `exit_batch`, and does not move.
-        let data = unsafe { Pin::new_unchecked((*stored).data.assume_init_ref()) };
+        let data = unsafe { Pin::new_unchecked(&(*stored).kept.assume_init_ref().data) };
         // SAFETY: The kernel calls this with RTNL held.
         let rtnl = unsafe { Rtnl::assume() };
         // SAFETY: The list is valid for the call.
@@ -324,8 +323,8 @@ impl<T: PerNet> PerNetSlot<T> {
         // SAFETY: The kernel passes a list of namespaces for which `init` ran.
         unsafe {
             Self::for_each(nets, |_, stored| {
-                (*stored).live.store(false, Ordering::Release);
-                (*stored).holds.assume_init_ref().kill();
+                (*stored).live.replace(ptr::null_mut());
+                (*stored).kept.assume_init_ref().holds.kill();
             })
         };
         rcu::synchronize_rcu();
@@ -334,7 +333,7 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe {
             Self::for_each(nets, |net, stored| {
                 // Nobody can begin to hold anything any more.
-                let holds = (*stored).holds.assume_init_mut();
+                let holds = &(*stored).kept.assume_init_ref().holds;
                 if holds.is_in_use() {
                     T::exit(net);
                 }
@@ -343,8 +342,7 @@ impl<T: PerNet> PerNetSlot<T> {
                 while holds.is_in_use() {
                     fsleep(Delta::from_millis(1));
                 }
-                ptr::drop_in_place(holds);
-                (*stored).data.assume_init_drop();
+                (*stored).kept.assume_init_drop();
             })
         };
     }
@@ -357,12 +355,12 @@ pub(crate) struct PerNetRegistration<T: PerNet> {
 
 impl<T: PerNet> Drop for PerNetRegistration<T> {
     fn drop(&mut self) {
-        self.slot.live_id.store(0, Ordering::Release);
+        self.slot.live_id.store(0, Release);
         // The memory goes with the registration, so nobody may be left who has read the id: packets
         // are done with it after a grace period, and what holds RTNL was unregistered before.
         rcu::synchronize_rcu();
         // SAFETY: It was registered, and is removed once.
         unsafe { bindings::unregister_pernet_device(self.slot.ops.get()) };
-        self.slot.taken.store(false, Ordering::Relaxed);
+        self.slot.taken.store(false, Relaxed);
     }
 }

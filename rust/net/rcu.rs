@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
+use super::atomic::load_acquire;
+
 use crate::{
     bindings,
     net::rtnl::Rtnl, //
@@ -19,18 +21,21 @@ use core::{
     ptr::{
         self,
         NonNull, //
-    },
-    sync::atomic::{
-        AtomicPtr,
-        AtomicUsize,
-        Ordering, //
     }, //
 };
 
 use kernel::{
     alloc::Flags,
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic,
+            Relaxed,
+            Release, //
+        },
+        rcu, //
+    }, //
 };
 
 #[repr(C)]
@@ -111,13 +116,62 @@ impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
     }
 }
 
+/// A pointer that readers follow in critical sections, and writers replace.
+///
+/// # Invariants
+///
+/// The pointer is null or to a value that stays, and stays where it is, until a grace period after it was
+/// replaced.
+pub(super) struct Pointer<T>(Atomic<*mut T>);
+
+// SAFETY: It gives shared access to a value.
+unsafe impl<T: Sync> Send for Pointer<T> {}
+// SAFETY: As above.
+unsafe impl<T: Sync> Sync for Pointer<T> {}
+
+impl<T> Pointer<T> {
+    /// A pointer to nothing.
+    pub(super) const fn null() -> Self {
+        // INVARIANT: The pointer is null.
+        Self(Atomic::new(ptr::null_mut()))
+    }
+
+    /// The value, if there is one; it stays for as long as the critical section `_rcu`.
+    #[inline]
+    pub(super) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
+        // SAFETY: By the type invariant.
+        unsafe { load_acquire(&self.0).as_ref() }
+    }
+
+    /// Makes it point to `new`, and returns what it has pointed to (`rcu_replace_pointer()`). Whoever owns
+    /// that drops it a grace period later. Writers have to be serialised, as in C.
+    ///
+    /// # Safety
+    ///
+    /// `new` is null, or as the type invariant says.
+    pub(super) unsafe fn replace(&self, new: *mut T) -> *mut T {
+        // INVARIANT: The contract of this function.
+        self.0.xchg(new, Release)
+    }
+
+    /// Makes it point to `new` if it points to nothing. Returns whether it did.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::replace`].
+    pub(super) unsafe fn set_if_null(&self, new: *mut T) -> bool {
+        // INVARIANT: The contract of this function.
+        self.0.cmpxchg(ptr::null_mut(), new, Release).is_ok()
+    }
+}
+
 /// A place for one [`RcuBox`] that readers find without a lock.
 ///
 /// # Invariants
 ///
 /// The pointer is null or came from [`RcuBox::into_raw`] and is owned by this value.
 pub(crate) struct Slot<T: Send + Sync + 'static> {
-    ptr: AtomicPtr<T>,
+    ptr: Pointer<T>,
     _owns: PhantomData<RcuBox<T>>,
 }
 
@@ -126,24 +180,28 @@ impl<T: Send + Sync + 'static> Slot<T> {
     pub(crate) const fn new() -> Self {
         // INVARIANT: The pointer is null.
         Self {
-            ptr: AtomicPtr::new(ptr::null_mut()),
+            ptr: Pointer::null(),
             _owns: PhantomData,
         }
     }
 
-    /// What is in the slot; it stays valid for as long as the critical section `_rcu`.
-    pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
-        let ptr = self.ptr.load(Ordering::Acquire);
-        // SAFETY: By the type invariant a non-null pointer is to a live value. A writer that takes
-        // it out drops it through `RcuBox`, which waits for the critical section to end.
-        unsafe { ptr.as_ref() }
+    /// What is in the slot; it stays valid for as long as the critical section `rcu`.
+    #[inline]
+    pub(crate) fn get<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g T> {
+        self.ptr.get(rcu)
     }
 
     /// Replaces what is in the slot and returns what was there. Writers are serialised by RTNL.
     pub(crate) fn replace(&self, new: Option<RcuBox<T>>, _rtnl: &Rtnl) -> Option<RcuBox<T>> {
+        self.swap(new)
+    }
+
+    fn swap(&self, new: Option<RcuBox<T>>) -> Option<RcuBox<T>> {
         let new = new.map_or(ptr::null_mut(), |new| new.into_raw().as_ptr());
         // INVARIANT: Ownership of `new` moves in, that of the old pointer out.
-        let old = self.ptr.swap(new, Ordering::AcqRel);
+        //
+        // SAFETY: A box is dropped a grace period after its owner has let go of it.
+        let old = unsafe { self.ptr.replace(new) };
         // SAFETY: By the type invariant the pointer came from `into_raw`; it was just taken out, so
         // nobody else takes it back.
         NonNull::new(old).map(|old| unsafe { RcuBox::from_raw(old) })
@@ -152,10 +210,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
 impl<T: Send + Sync + 'static> Drop for Slot<T> {
     fn drop(&mut self) {
-        if let Some(ptr) = NonNull::new(*self.ptr.get_mut()) {
-            // SAFETY: By the type invariant the pointer came from `into_raw` and is ours.
-            drop(unsafe { RcuBox::from_raw(ptr) });
-        }
+        self.swap(None);
     }
 }
 
@@ -167,7 +222,7 @@ impl<T: Send + Sync + 'static> Drop for Slot<T> {
 /// The caller is in a read-side critical section that lasts for as long as the result is used.
 /// Softirqs or preemption being disabled is one, too, but lockdep does not take it for one.
 pub(super) unsafe fn held() -> ManuallyDrop<rcu::Guard> {
-    const { assert!(size_of::<rcu::Guard>() == 0) };
+    static_assert!(size_of::<rcu::Guard>() == 0);
     // SAFETY: The type has no bytes. What a value of it stands for is there by the contract of this
     // function, and nothing ends it.
     unsafe { MaybeUninit::uninit().assume_init() }
@@ -187,12 +242,12 @@ pub(super) unsafe fn with_softirqs_disabled<R>(f: impl FnOnce(&rcu::Guard) -> R)
 
 /// The last grace period that somebody has asked for. What was done in critical sections that were open
 /// then can be seen when it has passed.
-pub(crate) struct GracePeriod(AtomicUsize);
+pub(crate) struct GracePeriod(Atomic<usize>);
 
 impl GracePeriod {
     /// Nobody has asked for one.
     pub(crate) const fn new() -> Self {
-        Self(AtomicUsize::new(0))
+        Self(Atomic::new(0))
     }
 
     /// Asks for one that begins now.
@@ -201,16 +256,19 @@ impl GracePeriod {
         let asked = unsafe { bindings::start_poll_synchronize_rcu() };
         // CAST: Of the difference, the sign is wanted: the numbers wrap around.
         let is_later = |last: usize| last == 0 || asked.wrapping_sub(last) as isize > 0;
-        let update = |last| is_later(last).then_some(asked);
+        let mut last = self.0.load(Relaxed);
         // That a later one was asked for meanwhile is no error.
-        let _ = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+        while is_later(last) {
+            match self.0.cmpxchg(last, asked, Release) {
+                Ok(_) => break,
+                Err(now) => last = now,
+            }
+        }
     }
 
     /// Whether it has passed; also if nobody has asked for any.
     pub(crate) fn has_passed(&self) -> bool {
-        let asked = self.0.load(Ordering::Acquire);
+        let asked = self.0.load(Acquire);
         // SAFETY: It may be called from any context.
         asked == 0 || unsafe { bindings::poll_state_synchronize_rcu(asked) }
     }

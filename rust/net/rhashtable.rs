@@ -7,6 +7,8 @@
 //!
 //! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
 
+use super::atomic::read_once;
+
 use crate::{
     bindings,
     net::{
@@ -17,11 +19,7 @@ use crate::{
 
 use core::{
     marker::PhantomData,
-    ptr::NonNull,
-    sync::atomic::{
-        AtomicI32,
-        Ordering, //
-    }, //
+    ptr::NonNull, //
 };
 
 use kernel::{
@@ -89,8 +87,7 @@ impl<T: Send + Sync + 'static> Table<T> {
     #[inline]
     fn is_empty(&self) -> bool {
         // SAFETY: The table is initialised by the type invariant, and the number of its entries atomic.
-        let entries = unsafe { AtomicI32::from_ptr(&raw mut (*self.table.get()).nelems.counter) };
-        entries.load(Ordering::Relaxed) == 0
+        unsafe { read_once(&raw const (*self.table.get()).nelems.counter) == 0 }
     }
 
     #[inline]

@@ -2,17 +2,17 @@
 
 //! A lock that nobody waits for.
 
+use super::atomic;
+
 use core::{
     cell::UnsafeCell,
     ops::{
         Deref,
         DerefMut, //
-    },
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
     }, //
 };
+
+use kernel::sync::atomic::Atomic;
 
 /// A value that one at a time may use; whoever comes meanwhile has to do without.
 ///
@@ -23,7 +23,7 @@ use core::{
 ///
 /// `taken` is true while there is a [`TryGuard`] of this lock, of which there is one at most.
 pub(crate) struct TryLock<T> {
-    taken: AtomicBool,
+    taken: Atomic<bool>,
     value: UnsafeCell<T>,
 }
 
@@ -37,7 +37,7 @@ impl<T> TryLock<T> {
     pub(crate) const fn new(value: T) -> Self {
         // INVARIANT: There is no guard yet.
         Self {
-            taken: AtomicBool::new(false),
+            taken: Atomic::new(false),
             value: UnsafeCell::new(value),
         }
     }
@@ -45,11 +45,8 @@ impl<T> TryLock<T> {
     /// The value, unless somebody uses it.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TryGuard<'_, T>> {
-        if self.taken.swap(true, Ordering::Acquire) {
-            return None;
-        }
-        // INVARIANT: It was not taken, so there was no guard, and now is this one.
-        Some(TryGuard(self))
+        // INVARIANT: If it was not taken, there was no guard, and now is this one.
+        atomic::set(&self.taken).then(|| TryGuard(self))
     }
 }
 
@@ -83,6 +80,6 @@ impl<T> Drop for TryGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // INVARIANT: There is no other guard, and this one is no more.
-        self.0.taken.store(false, Ordering::Release);
+        atomic::clear(&self.0.taken);
     }
 }

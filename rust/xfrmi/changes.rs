@@ -10,18 +10,21 @@
 use super::interface::Interface;
 
 use crate::net::{
+    atomic::load_acquire,
     link::LinkOps,
     net_namespace::Net,
     notifier::Listener,
     rcu::GracePeriod, //
 };
 
-use core::sync::atomic::{
-    AtomicU32,
-    Ordering, //
+use kernel::sync::{
+    atomic::{
+        Acquire,
+        Atomic,
+        Release, //
+    },
+    rcu, //
 };
-
-use kernel::sync::rcu;
 
 /// Is told of changes, and counts them.
 pub(crate) struct Watch;
@@ -29,17 +32,17 @@ pub(crate) struct Watch;
 impl Listener for Watch {
     fn changed(net: &Net, rcu: &rcu::Guard) {
         if let Some(namespace) = Interface::KIND.get().per_net(net, rcu) {
-            namespace.changes.told.fetch_add(1, Ordering::Release);
+            namespace.changes.told.fetch_add(1, Release);
         }
     }
 }
 
-/// What has changed in a namespace. (Atomics of the kernel crate would be calls of C.)
+/// What has changed in a namespace.
 pub(crate) struct Changes {
     /// How often something was told: policies, states, devices, neighbours.
-    told: AtomicU32,
+    told: Atomic<u32>,
     /// [`Net::inet6_changes`] when somebody last looked whether they are settled.
-    inet6: AtomicU32,
+    inet6: Atomic<u32>,
     /// Has to pass after that.
     settling: GracePeriod,
 }
@@ -47,8 +50,8 @@ pub(crate) struct Changes {
 impl Changes {
     pub(super) fn new() -> Self {
         Self {
-            told: AtomicU32::new(0),
-            inet6: AtomicU32::new(0),
+            told: Atomic::new(0),
+            inet6: Atomic::new(0),
             settling: GracePeriod::new(),
         }
     }
@@ -56,9 +59,7 @@ impl Changes {
     #[inline]
     fn generation(&self, net: &Net) -> Generation {
         // None of them ever goes back, so the sum does not, either.
-        let count = self
-            .told
-            .load(Ordering::Acquire)
+        let count = load_acquire(&self.told)
             .wrapping_add(net.inet6_changes())
             .wrapping_add(net.nexthop_changes())
             .wrapping_add(net.state_table_size());
@@ -70,11 +71,11 @@ impl Changes {
     /// Whether what is counted can be found by now.
     fn is_settled(&self, net: &Net) -> bool {
         let inet6 = net.inet6_changes();
-        if self.inet6.load(Ordering::Acquire) == inet6 {
+        if self.inet6.load(Acquire) == inet6 {
             return self.settling.has_passed();
         }
         self.settling.ask();
-        self.inet6.store(inet6, Ordering::Release);
+        self.inet6.store(inet6, Release);
         false
     }
 }

@@ -20,6 +20,7 @@ use super::{
 
 use crate::net::{
     self,
+    atomic,
     dst::Dst,
     flow::{
         self,
@@ -48,15 +49,14 @@ use crate::net::{
     }, //
 };
 
-use core::sync::atomic::{
-    AtomicUsize,
-    Ordering, //
-};
-
 use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu, //
     },
     time::{
@@ -82,13 +82,13 @@ impl Found {
     #[inline]
     fn is_valid(&self, generation: Generation, rcu: &rcu::Guard) -> bool {
         self.generation == generation
-            && self.since.elapsed() < LIFETIME.load(Ordering::Relaxed)
+            && self.since.elapsed() < atomic::load(&LIFETIME)
             && self.bundle.is_valid(rcu)
     }
 }
 
 /// For how long a bundle is used without being looked up again, in ticks.
-static LIFETIME: AtomicUsize = AtomicUsize::new(0);
+static LIFETIME: Atomic<usize> = Atomic::new(0);
 
 /// What is known for packets of a CPU.
 pub(crate) struct Caches {
@@ -123,7 +123,7 @@ pub(crate) type CachesRegistration = PerCpuRegistration<Timer<Caches>>;
 /// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up again.
 pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     flow::init();
-    LIFETIME.store(jiffies::ticks(lifetime), Ordering::Relaxed);
+    LIFETIME.store(jiffies::ticks(lifetime), Relaxed);
     CACHES.register()
 }
 

@@ -25,27 +25,27 @@ use crate::net::{
     Family, //
 };
 
-use core::sync::atomic::{
-    AtomicU64,
-    AtomicUsize,
-    Ordering::Relaxed, //
+use kernel::sync::{
+    atomic::{
+        Atomic,
+        Relaxed, //
+    },
+    rcu, //
 };
-
-use kernel::sync::rcu;
 
 /// How long a difference has to last, in milliseconds.
 const LASTS: u32 = 100;
 
 /// A bundle that a look-up does not find, as long as packets are sent through it.
 struct Suspect {
-    bundle: AtomicU64,
-    since: AtomicUsize,
+    bundle: Atomic<u64>,
+    since: Atomic<usize>,
 }
 
 static SUSPECTS: [Suspect; 64] = [const {
     Suspect {
-        bundle: AtomicU64::new(0),
-        since: AtomicUsize::new(0),
+        bundle: Atomic::new(0),
+        since: Atomic::new(0),
     }
 }; 64];
 

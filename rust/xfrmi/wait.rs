@@ -32,18 +32,16 @@ use crate::net::{
     xfrm::Waiting, //
 };
 
-use core::{
-    mem,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    }, //
-};
+use core::mem;
 
 use kernel::{
     new_spinlock,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         rcu,
         SpinLock, //
     }, //
@@ -83,7 +81,7 @@ pub(crate) struct Queue {
     #[pin]
     places: SpinLock<KVVec<Place>>,
     /// Whether there are any, for those who may not take the lock.
-    any: AtomicBool,
+    any: Atomic<bool>,
     again: Attempt,
     for_the_last_time: Attempt,
 }
@@ -116,7 +114,7 @@ impl Queue {
         };
         // There is room for one: this one has only been promised a part of what is left.
         let _ = places.push_within_capacity(place);
-        self.any.store(true, Ordering::Relaxed);
+        self.any.store(true, Relaxed);
         Ok(())
     }
 
@@ -176,7 +174,7 @@ impl Queue {
             places.pop();
         }
         let any = !places.is_empty();
-        self.any.store(any, Ordering::Relaxed);
+        self.any.store(any, Relaxed);
         any
     }
 }
@@ -202,7 +200,7 @@ pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<Wai
     let places = KVVec::with_capacity(ALL, GFP_KERNEL)?;
     let queue = pin_init!(Queue {
         places <- new_spinlock!(places, "xfrmi_wait"),
-        any: AtomicBool::new(false),
+        any: Atomic::new(false),
         again,
         for_the_last_time,
     });
@@ -232,7 +230,7 @@ pub(super) fn begin(
 pub(super) fn look() {
     let rcu = rcu::read_lock();
     let queue = WAITING.get(&rcu);
-    if let Some(queue) = queue.filter(|queue| queue.data().any.load(Ordering::Relaxed)) {
+    if let Some(queue) = queue.filter(|queue| queue.data().any.load(Relaxed)) {
         queue.start_within(0);
     }
 }

@@ -38,8 +38,7 @@ impl<T: LinkOps> VTable<T> {
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_get_stats64: Some(bindings::dev_get_tstats64),
         ndo_get_iflink: Some(Self::get_iflink),
-        // SAFETY: Null pointers, that is no callbacks, are valid.
-        ..unsafe { core::mem::MaybeUninit::zeroed().assume_init() }
+        ..pin_init::zeroed()
     };
 
     /// # Safety

@@ -25,15 +25,16 @@ use crate::{
     }, //
 };
 
-use core::sync::atomic::{
-    AtomicBool,
-    Ordering, //
-};
-
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::rcu,
+    sync::{
+        atomic::{
+            AtomicFlag,
+            Relaxed, //
+        },
+        rcu, //
+    },
     types::Opaque, //
 };
 
@@ -62,7 +63,7 @@ pub(crate) struct Kind<T: LinkOps> {
     link_ops: Opaque<bindings::rtnl_link_ops>,
     pub(super) rules: &'static [Rule],
     pub(super) namespaces: PerNetSlot<Devices<T>>,
-    taken: AtomicBool,
+    taken: AtomicFlag,
 }
 
 // SAFETY: `link_ops` is written once, under `taken`, and then used by the kernel only; the rest is
@@ -77,7 +78,7 @@ impl<T: LinkOps> Kind<T> {
             link_ops: Opaque::uninit(),
             rules: policy.rules(),
             namespaces: PerNetSlot::new(),
-            taken: AtomicBool::new(false),
+            taken: AtomicFlag::new(false),
         }
     }
 
@@ -102,14 +103,14 @@ impl<T: LinkOps> Kind<T> {
         if !core::ptr::eq(self, T::KIND.0) {
             return Err(EINVAL);
         }
-        if self.taken.swap(true, Ordering::Relaxed) {
+        if self.taken.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
         // SAFETY: `taken` makes this the only writer, and nobody reads before the registration.
         unsafe { self.link_ops.get().write(Self::link_ops(self.rules)) };
         // SAFETY: The operations are initialised and static, and fit each other.
         let ret = unsafe { bindings::rtnl_link_register(self.link_ops.get()) };
-        to_result(ret).inspect_err(|_| self.taken.store(false, Ordering::Relaxed))?;
+        to_result(ret).inspect_err(|_| self.taken.store(false, Relaxed))?;
         Ok(KindRegistration { kind: self })
     }
 
@@ -155,6 +156,6 @@ impl<T: LinkOps> Drop for KindRegistration<T> {
     fn drop(&mut self) {
         // SAFETY: It was registered, and is unregistered once.
         unsafe { bindings::rtnl_link_unregister(self.kind.link_ops.get()) };
-        self.kind.taken.store(false, Ordering::Relaxed);
+        self.kind.taken.store(false, Relaxed);
     }
 }

@@ -26,8 +26,6 @@ use crate::{
     }, //
 };
 
-use core::mem::MaybeUninit;
-
 use kernel::{
     error::{
         from_result,
@@ -52,8 +50,7 @@ impl<T: LinkOps> Kind<T> {
             get_size: Some(Self::get_size),
             fill_info: Some(Self::fill_info),
             get_link_net: Some(Self::get_link_net),
-            // SAFETY: Zeroes are what C leaves in the fields that are not named.
-            ..unsafe { MaybeUninit::zeroed().assume_init() }
+            ..pin_init::zeroed()
         }
     }
 

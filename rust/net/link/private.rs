@@ -10,6 +10,7 @@ use super::{
 use crate::{
     bindings,
     net::{
+        atomic,
         net_namespace::Net,
         netdevice::KillList,
         pernet::{
@@ -20,16 +21,15 @@ use crate::{
     }, //
 };
 
-use core::{
-    mem::MaybeUninit,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    }, //
-};
+use core::mem::MaybeUninit;
 
 use kernel::{
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed,
+        Release, //
+    },
     types::Opaque, //
 };
 
@@ -42,10 +42,10 @@ use kernel::{
 /// After that is withdrawn, a grace period passes before RTNL is released or the device goes.
 #[repr(C)]
 pub(in crate::net) struct Private<T: LinkOps> {
-    initialised: AtomicBool,
-    registered: AtomicBool,
+    initialised: Atomic<bool>,
+    registered: Atomic<bool>,
     link_net: *const bindings::net,
-    node: Opaque<bindings::list_head>,
+    node: Opaque<kernel::bindings::list_head>,
     dev: *mut bindings::net_device,
     data: MaybeUninit<T>,
 }
@@ -78,7 +78,7 @@ impl<T: LinkOps> Private<T> {
     pub(super) fn is_registered(&self) -> bool {
         // Whoever reads this has found the device, and with it all that was written before. What was read
         // before it was withdrawn holds until a grace period has passed.
-        self.registered.load(Ordering::Relaxed)
+        atomic::load(&self.registered)
     }
 
     /// # Safety
@@ -92,7 +92,7 @@ impl<T: LinkOps> Private<T> {
             (*private).dev = dev;
             (*private).data.write(data);
             // INVARIANT: Both were just written.
-            (*private).initialised.store(true, Ordering::Release);
+            (*private).initialised.store(true, Release);
             (*dev).priv_destructor = Some(Self::destroy);
         }
     }
@@ -121,17 +121,9 @@ impl<T: LinkOps> Private<T> {
         // SAFETY: The contract of this function; RTNL is held, and the list is valid.
         unsafe {
             let private = Self::of(dev);
-            let node = (*private).node.get();
-            let head = devices.head.get();
-            let first = (*head).next;
-            *node = bindings::list_head {
-                next: first,
-                prev: head,
-            };
-            (*first).prev = node;
-            (*head).next = node;
+            kernel::bindings::list_add_tail((*private).node.get(), devices.head.get());
             // INVARIANT: It is in the list.
-            (*private).registered.store(true, Ordering::Relaxed);
+            (*private).registered.store(true, Relaxed);
         }
     }
 
@@ -146,10 +138,8 @@ impl<T: LinkOps> Private<T> {
         // valid by the type invariant.
         unsafe {
             let private = Self::of(dev);
-            if (*private).registered.swap(false, Ordering::Relaxed) {
-                let bindings::list_head { next, prev } = *(*private).node.get();
-                (*prev).next = next;
-                (*next).prev = prev;
+            if (*private).registered.xchg(false, Relaxed) {
+                bindings::list_del((*private).node.get().cast());
             }
         }
     }
@@ -160,7 +150,7 @@ impl<T: LinkOps> Private<T> {
 pub(crate) struct Devices<T: LinkOps> {
     /// The head of a list of [`Private::node`].
     #[pin]
-    head: Opaque<bindings::list_head>,
+    head: Opaque<kernel::bindings::list_head>,
     #[pin]
     pub(super) data: T::Namespace,
 }
@@ -178,9 +168,9 @@ impl<T: LinkOps> PerNet for Devices<T> {
 
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            head <- Opaque::ffi_init(|head: *mut bindings::list_head| {
-                // SAFETY: `head` is valid for writes, and pinned. An empty list points to itself.
-                unsafe { head.write(bindings::list_head { next: head, prev: head }) }
+            head <- Opaque::ffi_init(|head| {
+                // SAFETY: `head` is valid for writes, and pinned.
+                unsafe { kernel::bindings::INIT_LIST_HEAD(head) }
             }),
             data <- T::Namespace::init(),
         })

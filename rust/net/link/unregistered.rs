@@ -4,9 +4,12 @@
 
 use crate::{
     bindings,
-    net::netdevice::{
-        Features,
-        NetDevice, //
+    net::{
+        atomic::read_once,
+        netdevice::{
+            Features,
+            NetDevice, //
+        }, //
     }, //
 };
 
@@ -70,7 +73,10 @@ impl UnregisteredDevice<'_> {
         // SAFETY: `lower` is live; the fields are read once.
         let (headroom, tailroom) = unsafe {
             let lower = lower.as_raw();
-            ((*lower).needed_headroom, (*lower).needed_tailroom)
+            (
+                read_once(&raw const (*lower).needed_headroom),
+                read_once(&raw const (*lower).needed_tailroom),
+            )
         };
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };

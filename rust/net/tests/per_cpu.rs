@@ -8,21 +8,22 @@ use crate::net::per_cpu::{
     PerCpuSlot, //
 };
 
-use core::sync::atomic::{
-    AtomicU32,
-    Ordering::Relaxed, //
-};
-
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu, //
+    }, //
 };
 
 static SLOT: PerCpuSlot<Number> = PerCpuSlot::new();
 static OTHER: PerCpuSlot<Number> = PerCpuSlot::new();
-static LIVE: AtomicU32 = AtomicU32::new(0);
+static LIVE: Atomic<u32> = Atomic::new(0);
 /// How many can be made before one fails.
-static LEFT: AtomicU32 = AtomicU32::new(u32::MAX);
+static LEFT: Atomic<u32> = Atomic::new(u32::MAX);
 
 struct Number {
     number: u32,

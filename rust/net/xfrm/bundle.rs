@@ -7,6 +7,10 @@
 use crate::{
     bindings,
     net::{
+        atomic::{
+            read_once,
+            write_once, //
+        },
         dst::Dst,
         flow::Flow,
         net_namespace::Net,
@@ -62,7 +66,7 @@ impl Dst {
             // SAFETY: The dst is live, and there are metrics of so many numbers as long as it is.
             let mtu = unsafe {
                 let metrics = ((*self.as_raw())._metrics & !FLAGS) as *const u32;
-                metrics.add(MTU).read_volatile()
+                read_once(metrics.add(MTU))
             };
             if mtu != 0 {
                 return mtu;
@@ -147,7 +151,7 @@ impl Bundle {
             return false;
         }
         // SAFETY: The look-up returned a reference for us. The state changes meanwhile.
-        let state = unsafe { (&raw const (*neighbour).nud_state).read_volatile() };
+        let state = unsafe { read_once(&raw const (*neighbour).nud_state) };
         // SAFETY: It is given up here.
         unsafe { bindings::neigh_release(neighbour) };
         u32::from(state) & bindings::NUD_VALID != 0
@@ -218,7 +222,7 @@ impl Bundle {
         for policy in Self::policies(&self.dst) {
             // CAST: The time is not negative.
             // SAFETY: The bundle holds references to its policies. Others write the same field.
-            unsafe { (&raw mut (*policy).curlft.use_time).write_volatile(now as u64) };
+            unsafe { write_once(&raw mut (*policy).curlft.use_time, now as u64) };
         }
     }
 

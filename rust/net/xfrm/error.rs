@@ -83,10 +83,12 @@ impl<'a> IcmpError<'a> {
         let spi = match protocol {
             Protocol::Esp => Spi::from_packet(skb.bytes(offset)?),
             Protocol::Ah => {
-                Spi::from_packet(skb.bytes(offset + offset_of!(bindings::ip_auth_hdr, spi))?)
+                let offset = offset.checked_add(offset_of!(bindings::ip_auth_hdr, spi))?;
+                Spi::from_packet(skb.bytes(offset)?)
             }
             Protocol::Comp => {
-                Spi::from_cpi(skb.bytes(offset + offset_of!(bindings::ip_comp_hdr, cpi))?)
+                let offset = offset.checked_add(offset_of!(bindings::ip_comp_hdr, cpi))?;
+                Spi::from_cpi(skb.bytes(offset)?)
             }
         };
         let net = skb.device(rcu)?.net(rcu);

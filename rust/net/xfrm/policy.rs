@@ -5,6 +5,7 @@
 use crate::{
     bindings,
     net::{
+        atomic::read_once,
         dst::Dst,
         flow::Flow,
         net_namespace::Net,
@@ -47,7 +48,7 @@ impl Net {
     /// For how many seconds key managers may take to negotiate states (`net.core.xfrm_acq_expires`).
     pub(crate) fn acquire_expires(&self) -> u32 {
         // SAFETY: The namespace is live; others write the whole field.
-        unsafe { (&raw const (*self.as_raw()).xfrm.sysctl_acq_expires).read_volatile() }
+        unsafe { read_once(&raw const (*self.as_raw()).xfrm.sysctl_acq_expires) }
     }
 }
 

@@ -10,6 +10,10 @@ use super::{
 use crate::{
     bindings,
     net::{
+        atomic::{
+            read_acquire,
+            read_once, //
+        },
         dst::Dst,
         net_namespace::Net,
         skb::SkBuff,
@@ -19,15 +23,11 @@ use crate::{
 
 use core::{
     ops::Deref,
-    ptr::NonNull,
-    sync::atomic::{
-        AtomicPtr,
-        AtomicU32,
-        Ordering, //
-    }, //
+    ptr::NonNull, //
 };
 
 use kernel::{
+    num::casts::usize_as_u64,
     prelude::*,
     sync::aref::ARef,
     types::Opaque, //
@@ -68,16 +68,15 @@ impl Net {
     /// none. It changes when one is added, by whomever.
     pub(crate) fn newest_state(&self) -> u64 {
         // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
-        let first = unsafe { AtomicPtr::from_ptr(&raw mut (*self.as_raw()).xfrm.state_all.next) };
-        first.load(Ordering::Acquire).addr() as u64
+        let first = unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_all.next) };
+        usize_as_u64(first.addr())
     }
 
     /// How large the hash tables of states are; they never shrink. Of states that are as good as each other a look-up
     /// takes the first, and growing changes the order.
     pub(crate) fn state_table_size(&self) -> u32 {
         // SAFETY: The namespace is live, and the number is accessed atomically.
-        let mask = unsafe { AtomicU32::from_ptr(&raw mut (*self.as_raw()).xfrm.state_hmask) };
-        mask.load(Ordering::Acquire)
+        unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_hmask) }
     }
 }
 
@@ -97,14 +96,14 @@ impl State {
     /// The interface that the state belongs to, in host byte order; 0 for none.
     pub(crate) fn if_id(&self) -> u32 {
         // SAFETY: The state is live. An update of the state changes the field while it is read.
-        unsafe { (&raw const (*self.as_raw()).if_id).read_volatile() }
+        unsafe { read_once(&raw const (*self.as_raw()).if_id) }
     }
 
     /// Whether the kernel has made the state, for what IPComp does not compress. All connections
     /// between two addresses share it, and it has the `if_id` of the first of them.
     pub(in crate::net) fn is_shared(&self) -> bool {
         // SAFETY: The state is live. The field counts users, while it is read.
-        unsafe { (&raw const (*self.as_raw()).tunnel_users.counter).read_volatile() != 0 }
+        unsafe { read_once(&raw const (*self.as_raw()).tunnel_users.counter) != 0 }
     }
 
     /// Whether it is for flows with some labels of a security module only.
@@ -120,8 +119,8 @@ impl State {
         let (value, mask) = unsafe {
             let smark = &raw const (*self.as_raw()).props.smark;
             (
-                (&raw const (*smark).v).read_volatile(),
-                (&raw const (*smark).m).read_volatile(),
+                read_once(&raw const (*smark).v),
+                read_once(&raw const (*smark).m),
             )
         };
         if value == 0 && mask == 0 {
