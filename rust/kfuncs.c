@@ -2,8 +2,8 @@
 /*
  * The kernel functions that TC programs call to read and set the metadata of a packet.
  *
- * They are in C because the verifier knows functions by their BTF, from which Rust is left out. What
- * they do is in net/xfrm/kfuncs.rs.
+ * They are in C because the verifier knows functions by their BTF, from which Rust is left out.
+ * What they do is in net/xfrm/kfuncs.rs.
  */
 
 #include <linux/bpf.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver's C: what it does with packets in structures that are C's alone, as inline functions and
- * bit fields, where each step from Rust would be a call. It is logic, not a wrapper (those are in
- * ../helpers), and it is under the same tests as the rest.
+ * The driver's C: what it does with packets in structures that are C's alone, as inline functions
+ * and bit fields, where each step from Rust would be a call. It is logic, not a wrapper (those are
+ * in ../helpers), and it is under the same tests as the rest.
  */
 #ifndef _DATAPATH_H
 #define _DATAPATH_H

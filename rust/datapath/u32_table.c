@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hash tables of what has a 32-bit key. The kernel's are inlined for the parameters that the compiler
- * sees.
+ * Hash tables of what has a 32-bit key. The kernel's are inlined for the parameters that the
+ * compiler sees.
  */
 
 #include <linux/rhashtable.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Static inline functions and macros of the kernel that Rust calls, wrapped as the kernel does it in
- * its rust/helpers: what is rust_helper_X here is bindings::X there. A wrapper holds no logic of its
- * own; C that does is in datapath/.
+ * Static inline functions and macros of the kernel that Rust calls, wrapped as the kernel does it
+ * in its rust/helpers: what is rust_helper_X here is bindings::X there. A wrapper holds no logic of
+ * its own; C that does is in datapath/.
  *
  * All are one file for the compiler, and one for bindgen, which needs no prototypes.
  */
