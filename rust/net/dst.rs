@@ -22,6 +22,10 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
+    num::casts::{
+        u32_into_u16,
+        usize_as_u64, //
+    },
     prelude::*,
     sync::{
         aref::{
@@ -82,7 +86,7 @@ impl Dst {
 
     /// What tells the dst from others that are live at the same time.
     pub(crate) fn id(&self) -> u64 {
-        self.as_raw().addr() as u64
+        usize_as_u64(self.as_raw().addr())
     }
 
     /// Whether it is for packets of `family`.
@@ -181,8 +185,7 @@ impl SkbDst<'_> {
     pub(super) unsafe fn from_raw(dst: *const bindings::dst_entry) -> Self {
         // SAFETY: The contract of this function.
         let flags = unsafe { (*dst).flags };
-        // CAST: The flags are 16 bits wide.
-        if flags & bindings::DST_METADATA as u16 == 0 {
+        if flags & u32_into_u16::<{ bindings::DST_METADATA }>() == 0 {
             // SAFETY: As above; what is no metadata is a route, and the layout is the same.
             Self::Route(unsafe { &*dst.cast() })
         } else {

@@ -22,6 +22,7 @@ use crate::{
 use core::ptr;
 
 use kernel::{
+    num::casts::u32_into_u8,
     prelude::*,
     sync::{
         aref::ARef,
@@ -207,8 +208,7 @@ impl Flow {
 
     /// Lets the source address be one that is not configured here.
     pub(crate) fn allow_any_source(&mut self) {
-        // CAST: The flags are 8 bits wide.
-        self.common().flowic_flags |= bindings::FLOWI_FLAG_ANYSRC as u8;
+        self.common().flowic_flags |= u32_into_u8::<{ bindings::FLOWI_FLAG_ANYSRC }>();
     }
 
     fn common(&mut self) -> &mut bindings::flowi_common {

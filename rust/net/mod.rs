@@ -38,6 +38,8 @@ pub(crate) mod xfrm;
 
 use crate::bindings;
 
+use kernel::num::casts::u32_into_u16;
+
 /// The address families of the packets that the stack routes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -51,9 +53,8 @@ impl Family {
     /// The family's number, as the C side takes it.
     pub(crate) const fn as_raw(self) -> u16 {
         match self {
-            // CAST: Both numbers are small.
-            Family::Inet => bindings::AF_INET as u16,
-            Family::Inet6 => bindings::AF_INET6 as u16,
+            Family::Inet => u32_into_u16::<{ bindings::AF_INET }>(),
+            Family::Inet6 => u32_into_u16::<{ bindings::AF_INET6 }>(),
         }
     }
 

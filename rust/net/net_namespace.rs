@@ -10,7 +10,10 @@ use crate::bindings;
 
 use core::ptr;
 
-use kernel::types::Opaque;
+use kernel::{
+    num::casts::usize_as_u64,
+    types::Opaque, //
+};
 
 /// A network namespace.
 ///
@@ -61,7 +64,7 @@ impl Net {
 
     /// What tells the namespace from others that are live at the same time.
     pub(crate) fn id(&self) -> u64 {
-        self.as_raw().addr() as u64
+        usize_as_u64(self.as_raw().addr())
     }
 
     /// Whether both are the same namespace.

@@ -10,6 +10,7 @@ use core::marker::PhantomData;
 
 use kernel::{
     error::to_result,
+    num::casts::u32_as_usize,
     prelude::*, //
 };
 
@@ -125,12 +126,12 @@ impl<'a> Attr<'a> {
 }
 
 /// Room for the attributes 0 to `N - 1` of a request.
-pub(crate) struct Table<'a, const N: usize> {
+pub(crate) struct AttrTable<'a, const N: usize> {
     attrs: [*mut bindings::nlattr; N],
     _request: PhantomData<&'a bindings::nlattr>,
 }
 
-impl<'a, const N: usize> Table<'a, N> {
+impl<'a, const N: usize> AttrTable<'a, N> {
     /// The attributes nested in `nest`, checked strictly against `policy`.
     pub(crate) fn parse_nested(
         nest: Attr<'a>,
@@ -185,8 +186,7 @@ impl<'a> Attrs<'a> {
 
     /// The attribute `kind`, if the request has it.
     pub(crate) fn get(&self, kind: u32) -> Option<Attr<'a>> {
-        // CAST: u32 fits into usize on every machine that runs Linux.
-        let ptr = *self.table.get(kind as usize)?;
+        let ptr = *self.table.get(u32_as_usize(kind))?;
         // SAFETY: By the contract of `from_raw`, or by what the kernel parsed.
         (!ptr.is_null()).then(|| unsafe { Attr::from_raw(ptr) })
     }

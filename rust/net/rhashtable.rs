@@ -61,18 +61,18 @@ impl<T: Send + Sync + 'static> Entry<T> {
 ///
 /// `table` is initialised, and every node in it came from [`RcuBox::into_raw`] of a `Node<T>`.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Table<T: Send + Sync + 'static> {
+pub(crate) struct U32Table<T: Send + Sync + 'static> {
     #[pin]
     table: Opaque<bindings::rhashtable>,
     _owns: PhantomData<RcuBox<Node<T>>>,
 }
 
 // SAFETY: The table owns values that may be sent; `struct rhashtable` is not bound to a thread.
-unsafe impl<T: Send + Sync + 'static> Send for Table<T> {}
+unsafe impl<T: Send + Sync + 'static> Send for U32Table<T> {}
 // SAFETY: Readers get shared access to `Sync` values; writers are serialised by RTNL.
-unsafe impl<T: Send + Sync + 'static> Sync for Table<T> {}
+unsafe impl<T: Send + Sync + 'static> Sync for U32Table<T> {}
 
-impl<T: Send + Sync + 'static> Table<T> {
+impl<T: Send + Sync + 'static> U32Table<T> {
     /// An empty table.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -138,7 +138,7 @@ impl<T: Send + Sync + 'static> Table<T> {
 }
 
 #[pinned_drop]
-impl<T: Send + Sync + 'static> PinnedDrop for Table<T> {
+impl<T: Send + Sync + 'static> PinnedDrop for U32Table<T> {
     fn drop(self: Pin<&mut Self>) {
         /// # Safety
         ///

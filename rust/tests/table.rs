@@ -4,7 +4,7 @@
 
 use crate::xfrmi::cache::{
     Key,
-    Table,
+    Sets,
     SETS,
     WAYS, //
 };
@@ -29,11 +29,11 @@ const fn key(number: u64) -> Number {
 /// A set that is not the first one.
 const SET: usize = 7;
 
-type Numbers = Table<Number, u64>;
+type Numbers = Sets<Number, u64>;
 
 /// A table with a full set: keys 0 to `WAYS - 1`, with values that are 100 higher.
 fn full() -> Result<Numbers> {
-    let mut table = Table::new()?;
+    let mut table = Sets::new()?;
     for number in 0..WAYS as u64 {
         table.put(SET, key(number), 100 + number);
     }
@@ -167,7 +167,7 @@ mod cases {
     #[test]
     fn values_are_let_go() -> Result {
         let dropped = Cell::new(0);
-        let mut table = Table::new()?;
+        let mut table = Sets::new()?;
         for number in 0..WAYS as u64 {
             table.put(SET, key(number), Counted(&dropped));
         }

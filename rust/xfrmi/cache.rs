@@ -21,6 +21,10 @@ use kernel::{
 /// Entries of a set.
 pub(crate) const WAYS: usize = 4;
 
+/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h), which `hash_64()` multiplies
+/// by.
+const GOLDEN_RATIO_64: u64 = 0x61c8_8646_80b5_83eb;
+
 /// Sets of a table.
 pub(crate) const SETS: usize = 256;
 
@@ -37,8 +41,12 @@ pub(crate) trait Key: Copy + PartialEq + Send {
     fn hash(&self, seed: u64) -> u64;
 }
 
-/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which count.
-/// Who does not know the seed knows neither factor.
+/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which count, as in
+/// wyhash and its kin. Who does not know the seed knows neither factor.
+///
+/// The kernel's own for keys that somebody may choose, siphash, takes some 200 instructions more for each
+/// packet. What it would be for, does not depend on it here: a key is compared, whatever its hash, so that
+/// who guesses the seed has others' bundles looked up again, and no more.
 #[inline]
 pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
@@ -47,13 +55,13 @@ pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
 }
 
 /// A table: `SETS` sets of `WAYS` entries.
-pub(crate) struct Table<K, V> {
+pub(crate) struct Sets<K, V> {
     sets: KVVec<[Option<Entry<K, V>>; WAYS]>,
     /// Whether nothing was put there since a sweep left nothing.
     empty: bool,
 }
 
-impl<K: Key, V> Table<K, V> {
+impl<K: Key, V> Sets<K, V> {
     /// An empty table.
     pub(crate) fn new() -> Result<Self> {
         let mut sets = KVVec::with_capacity(SETS, GFP_KERNEL)?;
@@ -129,7 +137,7 @@ impl<K: Key, V> Table<K, V> {
 
 /// A cache from `K` to `V`, for one CPU.
 pub(crate) struct Cache<K: Key, V: Send> {
-    table: TryLock<Table<K, V>>,
+    table: TryLock<Sets<K, V>>,
     seed: u64,
     /// Whether anything may be in it.
     in_use: AtomicFlag,
@@ -139,7 +147,7 @@ impl<K: Key, V: Send> Cache<K, V> {
     /// An empty cache, whose hash depends on `seed`.
     pub(crate) fn new(seed: u64) -> Result<Self> {
         Ok(Self {
-            table: TryLock::new(Table::new()?),
+            table: TryLock::new(Sets::new()?),
             seed,
             in_use: AtomicFlag::new(false),
         })
@@ -147,7 +155,7 @@ impl<K: Key, V: Send> Cache<K, V> {
 
     pub(crate) fn set(&self, key: &K) -> usize {
         // Products of two unknown factors are even more often than odd: the last one is known.
-        let hash = key.hash(self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = key.hash(self.seed).wrapping_mul(GOLDEN_RATIO_64);
         // CAST: What is left of the shift is small.
         (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS
     }

@@ -8,34 +8,37 @@ use crate::{
         netlink::{
             attr_size,
             Attr,
+            AttrTable, //
             ExtAck,
             Message,
             Policy,
             Rule,
-            Table, //
         },
         xfrm::{
+            EncapOps, //
             MdInfo,
-            XfrmEncap, //
         }, //
     }, //
 };
 
-use kernel::prelude::*;
+use kernel::{
+    num::casts::u32_as_usize,
+    prelude::*, //
+};
 
-const ATTRS: usize = bindings::__LWT_XFRM_MAX as usize;
+const ATTRS: usize = u32_as_usize(bindings::__LWT_XFRM_MAX);
 
 static POLICY: Policy<ATTRS> = Policy::new([Rule::unspec(), Rule::u32_min(1), Rule::u32_min(1)]);
 
 /// `LWTUNNEL_ENCAP_XFRM`.
 pub(crate) struct Encap;
 
-impl XfrmEncap for Encap {
+impl EncapOps for Encap {
     /// `LWT_XFRM_IF_ID`, `LWT_XFRM_LINK`.
     const SIZE: usize = attr_size(4) + attr_size(4);
 
     fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<MdInfo> {
-        let table = Table::parse_nested(encap, &POLICY, ack)?;
+        let table = AttrTable::parse_nested(encap, &POLICY, ack)?;
         let attrs = table.attrs();
         let Some(if_id) = attrs.get(bindings::LWT_XFRM_IF_ID) else {
             return Err(ack.missing(Some(encap), bindings::LWT_XFRM_IF_ID, c"if_id must be set"));

@@ -7,11 +7,14 @@ use crate::net::jiffies::{
     Instant, //
 };
 
-use kernel::sync::atomic::{
-    Acquire,
-    Atomic,
-    Relaxed,
-    Release, //
+use kernel::{
+    num::casts::u32_as_u64,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    }, //
 };
 
 /// For how long packets that came in may wait in queues before their policies are checked, in milliseconds:
@@ -32,8 +35,7 @@ pub(crate) struct IfId {
 
 /// The present `if_id` and the one before in one word.
 const fn together(now: u32, before: u32) -> u64 {
-    // CAST: To more bits.
-    now as u64 | (before as u64) << u32::BITS
+    u32_as_u64(now) | u32_as_u64(before) << u32::BITS
 }
 
 impl IfId {

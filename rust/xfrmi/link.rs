@@ -50,17 +50,20 @@ use crate::{
 };
 
 use kernel::{
+    num::casts::{
+        u32_as_usize,
+        u32_into_u16, //
+    },
     prelude::*,
     sync::rcu, //
 };
 
-const ATTRS: usize = bindings::__IFLA_XFRM_MAX as usize;
+const ATTRS: usize = u32_as_usize(bindings::__IFLA_XFRM_MAX);
 
 static KIND: Kind<Interface> = Kind::new(&POLICY);
 
 static POLICY: Policy<ATTRS> = Policy::new([
-    // CAST: The attribute's number is small.
-    Rule::strict_from(bindings::IFLA_XFRM_COLLECT_METADATA as u16),
+    Rule::strict_from(u32_into_u16::<{ bindings::IFLA_XFRM_COLLECT_METADATA }>()),
     Rule::u32(),
     Rule::u32(),
     Rule::flag(),

@@ -8,7 +8,7 @@ use super::{
         Mode, //
     },
     key::BundleKey,
-    remembered::LookUp, //
+    remembered::BeforeLookUp, //
 };
 
 use crate::net::{
@@ -93,12 +93,12 @@ pub(super) fn find(
     let info = connection(dev, metadata, &route)?;
     // A change of the device may just have made the connection another one.
     let key = key.filter(|key| key.is_of(info));
-    let look_up = key.and_then(|key| LookUp::begin(*key, dev.link_net(), rcu));
+    let look_up = key.and_then(|key| BeforeLookUp::begin(*key, dev.link_net(), rcu));
     flow.set_output_device(info.link);
 
     // What has no metadata has its route attached.
     let put_away = metadata.map(|_| route.clone());
-    let bundle = bundle(dev, route, &flow, info.if_id);
+    let bundle = bundle_of_connection(dev, route, &flow, info.if_id);
     if may_wait && matches!(bundle, Err(err) if err == EAGAIN) {
         return Err(Refusal::Wait(info.if_id));
     }
@@ -197,13 +197,13 @@ pub(super) fn connection(
 
 /// The bundle of the connection `if_id` for packets of `flow`. Fails if there is none that transforms them:
 /// with `EAGAIN` if they are to wait for one.
-pub(super) fn bundle(
+pub(super) fn bundle_of_connection(
     dev: &Device<Interface>,
     route: ARef<Dst>,
     flow: &Flow,
     if_id: u32,
 ) -> Result<ARef<Dst>> {
-    let bundle = xfrm::bundle(dev.link_net(), route, flow, if_id)?;
+    let bundle = xfrm::lookup_with_ifid(dev.link_net(), route, flow, if_id)?;
     match bundle.state() {
         Some(state) if state.if_id() == if_id => Ok(bundle),
         _ => Err(ENOENT),

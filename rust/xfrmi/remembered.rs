@@ -71,13 +71,13 @@ const SWEEP: u32 = 1000;
 static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 
 /// A bundle, as found by a look-up that began at `since`, when the namespace was at `generation`.
-struct Found {
+struct KnownBundle {
     bundle: Bundle,
     generation: Generation,
     since: Instant,
 }
 
-impl Found {
+impl KnownBundle {
     /// Whether it can be used while the namespace is at `generation`.
     #[inline]
     fn is_valid(&self, generation: Generation, rcu: &rcu::Guard) -> bool {
@@ -92,7 +92,7 @@ static LIFETIME: Atomic<usize> = Atomic::new(0);
 
 /// What is known for packets of a CPU.
 pub(crate) struct Caches {
-    bundles: Cache<BundleKey, Found>,
+    bundles: Cache<BundleKey, KnownBundle>,
     metadata: Cache<InfoKey, SharedMetadata>,
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
 
 /// The bundle for packets with this key, if it is known and still right. `net` is the namespace whose
 /// policies and states send them.
-pub(super) fn bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
+pub(super) fn known_bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
     let generation = Generation::now(net, rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
         if !found.is_valid(generation, rcu) {
@@ -141,13 +141,13 @@ pub(super) fn bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARe
 }
 
 /// What has to be known of a look-up before it begins, if its result is to be remembered.
-pub(super) struct LookUp {
+pub(super) struct BeforeLookUp {
     key: BundleKey,
     generation: Generation,
     since: Instant,
 }
 
-impl LookUp {
+impl BeforeLookUp {
     /// A look-up in `net` for packets with this key; `None` if it may not find what has just changed.
     pub(super) fn begin(key: BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let since = Instant::now();
@@ -171,7 +171,7 @@ impl LookUp {
         else {
             return;
         };
-        let found = Found {
+        let found = KnownBundle {
             bundle,
             generation: self.generation,
             since: self.since,

@@ -67,7 +67,8 @@ pub(super) fn compare(
     let is_suspect = suspect.bundle.load(Relaxed) == known.id();
     let is_known = |bundle: &Dst| bundle.id() == known.id();
     if is_found(dev, skb, family, known, rcu)
-        || !remembered::bundle(key, dev.link_net(), rcu).is_some_and(|bundle| is_known(&bundle))
+        || !remembered::known_bundle(key, dev.link_net(), rcu)
+            .is_some_and(|bundle| is_known(&bundle))
     {
         if is_suspect {
             suspect.bundle.store(0, Relaxed);
@@ -98,6 +99,6 @@ fn is_found(
         return false;
     };
     flow.set_output_device(info.link);
-    look_up::bundle(dev, route.into(), &flow, info.if_id)
+    look_up::bundle_of_connection(dev, route.into(), &flow, info.if_id)
         .is_ok_and(|found| xfrm::is_same_way(&found, known, rcu))
 }

@@ -24,7 +24,7 @@ use crate::net::{
     },
     rhashtable::{
         Entry,
-        Table, //
+        U32Table, //
     },
     rtnl::Rtnl, //
 };
@@ -39,7 +39,7 @@ use kernel::{
 pub(crate) struct Interfaces {
     /// The static ones, by `if_id`.
     #[pin]
-    by_if_id: Table<KeptDevice<Interface>>,
+    by_if_id: U32Table<KeptDevice<Interface>>,
     /// The external one.
     external: Slot<KeptDevice<Interface>>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Interfaces {
 impl Interfaces {
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            by_if_id <- Table::new(),
+            by_if_id <- U32Table::new(),
             external: Slot::new(),
         })
     }

@@ -106,7 +106,7 @@ fn prepare(
     let key = flow.and_then(|flow| look_up::key(dev, skb, flow));
     let known = key
         .as_ref()
-        .and_then(|key| remembered::bundle(key, dev.link_net(), rcu));
+        .and_then(|key| remembered::known_bundle(key, dev.link_net(), rcu));
     let bundle = match known {
         Some(bundle) => {
             #[cfg(SHADOW)]

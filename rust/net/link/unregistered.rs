@@ -15,7 +15,7 @@ use crate::{
 
 use core::marker::PhantomData;
 
-use kernel::prelude::*;
+use kernel::num::casts::u32_into_u16;
 
 /// A device that nobody else can see yet.
 pub(crate) struct UnregisteredDevice<'a> {
@@ -40,8 +40,7 @@ impl UnregisteredDevice<'_> {
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };
         dev.header_ops = &raw const bindings::ip_tunnel_header_ops;
-        // CAST: The constants are small.
-        dev.type_ = bindings::ARPHRD_NONE as c_ushort;
+        dev.type_ = u32_into_u16::<{ bindings::ARPHRD_NONE }>();
         dev.mtu = bindings::ETH_DATA_LEN;
         dev.min_mtu = bindings::ETH_MIN_MTU;
         dev.max_mtu = bindings::IP_MAX_MTU;

@@ -14,6 +14,7 @@ use crate::{
 };
 
 use kernel::{
+    num::casts::u32_as_usize,
     prelude::*,
     sync::aref::ARef, //
 };
@@ -26,8 +27,7 @@ impl SkBuff {
 
     /// The route or metadata that is attached to the packet, which holds a reference to it.
     pub(crate) fn dst(&mut self) -> SkbDst<'_> {
-        // CAST: The bit is the lowest one.
-        const NOREF: c_ulong = bindings::SKB_DST_NOREF as c_ulong;
+        const NOREF: c_ulong = u32_as_usize(bindings::SKB_DST_NOREF);
 
         if self.refdst() & NOREF != 0 {
             // SAFETY: The packet is valid and borrowed exclusively; a dst without a reference is

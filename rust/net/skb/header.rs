@@ -14,7 +14,10 @@ use crate::{
 
 use core::mem::offset_of;
 
-use kernel::prelude::*;
+use kernel::{
+    num::casts::u32_as_usize,
+    prelude::*, //
+};
 
 impl SkBuff {
     /// Makes the network header of the packet's protocol contiguous in memory. Fails, with the
@@ -80,8 +83,8 @@ impl SkBuff {
     /// `N` bytes of the linear part, from `offset` bytes behind `skb->head`.
     fn bytes_from_head<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         let skb = self.fields();
-        // CAST: The tail is an offset on 64-bit kernels, which this module is for.
-        if offset.checked_add(N)? > skb.tail as usize {
+        // The tail is an offset on 64-bit kernels, which this module is for.
+        if offset.checked_add(N)? > u32_as_usize(skb.tail) {
             return None;
         }
         // SAFETY: The linear part reaches from `head` to `tail`, and so holds these bytes.
@@ -154,10 +157,11 @@ impl SkBuff {
     /// Whether the packet is to be cut into segments.
     fn is_gso(&self) -> bool {
         let skb = self.fields();
-        // CAST: The end is an offset on 64-bit kernels, which this module is for.
+        // The end is an offset on 64-bit kernels, which this module is for.
+        //
         // SAFETY: Behind the end of the buffer lies the structure that describes the fragments.
         unsafe {
-            let end = skb.head.add(skb.end as usize);
+            let end = skb.head.add(u32_as_usize(skb.end));
             (*end.cast::<bindings::skb_shared_info>()).gso_size != 0
         }
     }

@@ -24,6 +24,7 @@ use crate::bindings;
 use core::ptr::NonNull;
 
 use kernel::{
+    num::casts::u32_as_usize,
     prelude::*,
     sync::rcu,
     types::Opaque, //
@@ -123,8 +124,7 @@ impl SkBuff {
 
     /// The extension with the number `id`, if the packet has one (`skb_ext_find()`).
     pub(super) fn ext_find(&self, id: bindings::skb_ext_id) -> Option<NonNull<c_void>> {
-        // CAST: There are few kinds of extensions.
-        let id = id as usize;
+        let id = u32_as_usize(id);
         let skb = self.fields();
         if usize::from(skb.active_extensions) & (1 << id) == 0 {
             return None;

@@ -9,12 +9,12 @@ use crate::{
     net::netlink::{
         attr_size,
         Attr,
+        AttrTable, //
         Attrs,
         ExtAck,
         Message,
         Policy,
         Rule,
-        Table, //
     }, //
 };
 
@@ -61,7 +61,7 @@ fn parse(inner: &Bytes<8>) -> Result<Option<u32>> {
     // SAFETY: There may be none.
     let mut ack = unsafe { ExtAck::from_raw(core::ptr::null_mut()) };
     let nest = nest(inner);
-    let table = Table::parse_nested(nest.attr(), &POLICY, &mut ack)?;
+    let table = AttrTable::parse_nested(nest.attr(), &POLICY, &mut ack)?;
     table.attrs().get(NUMBER).map(Attr::u32).transpose()
 }
 

@@ -5,7 +5,7 @@
 use crate::net::{
     rhashtable::{
         Entry,
-        Table, //
+        U32Table, //
     },
     rtnl::Rtnl, //
 };
@@ -62,8 +62,8 @@ extern "C" {
     fn rtnl_unlock();
 }
 
-fn table() -> Result<Pin<KBox<Table<Counted>>>> {
-    KBox::pin_init(Table::new(), GFP_KERNEL)
+fn table() -> Result<Pin<KBox<U32Table<Counted>>>> {
+    KBox::pin_init(U32Table::new(), GFP_KERNEL)
 }
 
 fn entry(key: u32, number: u32, dropped: &Arc<Atomic<u32>>) -> Result<Entry<Counted>> {
@@ -71,7 +71,7 @@ fn entry(key: u32, number: u32, dropped: &Arc<Atomic<u32>>) -> Result<Entry<Coun
     Entry::new(key, Counted { number, dropped }, GFP_KERNEL)
 }
 
-fn found(table: &Table<Counted>, key: u32) -> Option<u32> {
+fn found(table: &U32Table<Counted>, key: u32) -> Option<u32> {
     table.get(key, &rcu::read_lock()).map(|value| value.number)
 }
 

@@ -15,11 +15,16 @@ use crate::{
         flow::Flow,
         net_namespace::Net,
         pernet::Hold,
-        xfrm::State, //
+        xfrm::State,
+        Family, //
     }, //
 };
 
 use kernel::{
+    num::casts::{
+        u32_as_usize,
+        u32_into_u8, //
+    },
     prelude::*,
     sync::{
         aref::ARef,
@@ -56,10 +61,8 @@ impl Dst {
     /// The largest packet that can be sent, in bytes: [`Dst::mtu`], with a look first at what bundles
     /// that were checked have of their own, which they return before they ask the route.
     pub(crate) fn bundle_mtu(&self) -> u32 {
-        // CAST: Both are small numbers.
-        const FLAGS: c_ulong = bindings::DST_METRICS_FLAGS as c_ulong;
-        // CAST: As above.
-        const MTU: usize = bindings::RTAX_MTU as usize - 1;
+        const FLAGS: c_ulong = u32_as_usize(bindings::DST_METRICS_FLAGS);
+        const MTU: usize = u32_as_usize(bindings::RTAX_MTU) - 1;
 
         if self.state().is_some() {
             // CAST: Apart from the flags, the field is a pointer.
@@ -119,8 +122,7 @@ impl Bundle {
             };
             // SAFETY: A policy that a packet just found is in a live namespace.
             let net = unsafe { Net::from_possible(&raw const (*policy).xp_net) };
-            // CAST: The flag is a small number.
-            let per_cpu = flags & bindings::XFRM_POLICY_CPU_ACQUIRE as u8 != 0;
+            let per_cpu = flags & u32_into_u8::<{ bindings::XFRM_POLICY_CPU_ACQUIRE }>() != 0;
             // SAFETY: As above. Migration changes addresses, which makes no difference here.
             let templates = unsafe { &(*policy).xfrm_vec };
             let mut used = templates.iter().take(count.into());
@@ -161,9 +163,8 @@ impl Bundle {
     fn chooses_source(template: &bindings::xfrm_tmpl) -> bool {
         // SAFETY: All members of the union are views of the same bytes.
         let source = unsafe { template.saddr.a6 };
-        // CAST: Both are small numbers.
-        template.encap_family == bindings::AF_INET6 as u16
-            && template.mode != bindings::XFRM_MODE_TRANSPORT as u8
+        template.encap_family == Family::Inet6.as_raw()
+            && template.mode != u32_into_u8::<{ bindings::XFRM_MODE_TRANSPORT }>()
             && source == [0; 4]
     }
 

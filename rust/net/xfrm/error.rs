@@ -6,7 +6,7 @@
 //! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::{
-    state::Found,
+    state::OwnedState,
     Protocol,
     Spi,
     State, //
@@ -43,7 +43,7 @@ pub(crate) struct IcmpError<'a> {
     request: Request,
     family: Family,
     protocol: Protocol,
-    state: Found,
+    state: OwnedState,
 }
 
 impl<'a> IcmpError<'a> {

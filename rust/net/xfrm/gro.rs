@@ -6,7 +6,7 @@
 //! through a state before, they forget that: the next state gets it as if it came from outside.
 
 use super::{
-    state::Found,
+    state::OwnedState,
     Protocol,
     Spi,
     State, //
@@ -36,7 +36,7 @@ const UDP: usize = 8;
 /// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of the
 /// packet.
 #[inline]
-pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     // SAFETY: Nothing is asked of the caller.
     if unsafe { bindings::datapath_gro_takes_esp() } {
         next(skb, rcu)
@@ -46,7 +46,7 @@ pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Fami
 }
 
 #[cold]
-fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(Found, Family)> {
+fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     let family = skb.family()?;
     let spi = skb.bytes_anywhere(esp_offset(skb, family)?)?;
     // Otherwise it is a message of IKE, by the port that ESP uses as well.

@@ -25,12 +25,13 @@ use core::marker::PhantomData;
 
 use kernel::{
     error::from_result,
+    num::casts::u32_into_u16,
     prelude::*,
     types::Opaque, //
 };
 
 /// How the encapsulation is written in netlink.
-pub(crate) trait XfrmEncap: 'static {
+pub(crate) trait EncapOps: 'static {
     /// The room that [`Self::fill`] needs, in bytes.
     const SIZE: usize;
 
@@ -45,18 +46,18 @@ pub(crate) trait XfrmEncap: 'static {
 /// module, so that it stays while there are any. A module whose initialisation fails does not wait for
 /// them: it registers this last.
 #[pin_data(PinnedDrop)]
-pub(crate) struct EncapRegistration<E: XfrmEncap> {
+pub(crate) struct EncapRegistration<E: EncapOps> {
     #[pin]
     ops: Opaque<bindings::lwtunnel_encap_ops>,
     _encap: PhantomData<E>,
 }
 
 // SAFETY: The operations are immutable once registered.
-unsafe impl<E: XfrmEncap> Send for EncapRegistration<E> {}
+unsafe impl<E: EncapOps> Send for EncapRegistration<E> {}
 // SAFETY: As above.
-unsafe impl<E: XfrmEncap> Sync for EncapRegistration<E> {}
+unsafe impl<E: EncapOps> Sync for EncapRegistration<E> {}
 
-impl<E: XfrmEncap> EncapRegistration<E> {
+impl<E: EncapOps> EncapRegistration<E> {
     /// Registers the encapsulation for `module`. Fails with `EEXIST` when another module has.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -120,8 +121,7 @@ impl<E: XfrmEncap> EncapRegistration<E> {
             }
             // SAFETY: The allocation is new, and has room for `info` behind its fields.
             unsafe {
-                // CAST: The type is a small number.
-                (*state).type_ = ENCAP_XFRM as u16;
+                (*state).type_ = u32_into_u16::<ENCAP_XFRM>();
                 (&raw mut (*state).data)
                     .cast::<bindings::xfrm_md_info>()
                     .write(info);
@@ -174,7 +174,7 @@ impl<E: XfrmEncap> EncapRegistration<E> {
 }
 
 #[pinned_drop]
-impl<E: XfrmEncap> PinnedDrop for EncapRegistration<E> {
+impl<E: EncapOps> PinnedDrop for EncapRegistration<E> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was registered, and is removed once.
         unsafe { bindings::lwtunnel_encap_del_ops(self.ops.get(), ENCAP_XFRM) };

@@ -33,16 +33,16 @@ pub(crate) use self::{
         Received, //
     },
     lwtunnel::{
+        EncapOps, //
         EncapRegistration,
-        XfrmEncap, //
     },
     metadata::{
         MdInfo,
         SharedMetadata, //
     },
     policy::{
-        bundle,
         check_in,
+        lookup_with_ifid,
         try_check_in, //
     },
     session::{
@@ -61,6 +61,8 @@ pub(crate) use self::tunnel::Tunnel6Registration;
 
 use crate::bindings;
 
+use kernel::num::casts::u32_into_u8;
+
 /// The protocols of IPsec.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -75,11 +77,10 @@ pub(crate) enum Protocol {
 impl Protocol {
     /// The number in the IP header.
     pub(crate) const fn as_raw(self) -> u8 {
-        // CAST: Protocol numbers have 8 bits.
         match self {
-            Protocol::Esp => bindings::IPPROTO_ESP as u8,
-            Protocol::Ah => bindings::IPPROTO_AH as u8,
-            Protocol::Comp => bindings::IPPROTO_COMP as u8,
+            Protocol::Esp => u32_into_u8::<{ bindings::IPPROTO_ESP }>(),
+            Protocol::Ah => u32_into_u8::<{ bindings::IPPROTO_AH }>(),
+            Protocol::Comp => u32_into_u8::<{ bindings::IPPROTO_COMP }>(),
         }
     }
 

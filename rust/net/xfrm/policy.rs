@@ -27,7 +27,12 @@ use kernel::{
 /// Fails with `EPERM` when a policy blocks the flow, while there is no state for it (an acquire is sent to
 /// the key managers) with `EAGAIN` if packets are to wait for one (`net.core.xfrm_larval_drop` is 0) and with
 /// `EREMOTE` if not, or for lack of memory or of a route.
-pub(crate) fn bundle(net: &Net, route: ARef<Dst>, flow: &Flow, if_id: u32) -> Result<ARef<Dst>> {
+pub(crate) fn lookup_with_ifid(
+    net: &Net,
+    route: ARef<Dst>,
+    flow: &Flow,
+    if_id: u32,
+) -> Result<ARef<Dst>> {
     // SAFETY: The namespace is live, the flow valid, and the reference to the route goes to the
     // look-up, which releases it or returns it.
     let dst = unsafe {

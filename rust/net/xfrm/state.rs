@@ -27,7 +27,10 @@ use core::{
 };
 
 use kernel::{
-    num::casts::usize_as_u64,
+    num::casts::{
+        u32_into_u8,
+        usize_as_u64, //
+    },
     prelude::*,
     sync::aref::ARef,
     types::Opaque, //
@@ -45,9 +48,9 @@ pub(crate) struct State(Opaque<bindings::xfrm_state>);
 /// # Invariants
 ///
 /// The pointer is to a state of which this value holds a reference.
-pub(crate) struct Found(NonNull<State>);
+pub(crate) struct OwnedState(NonNull<State>);
 
-impl Deref for Found {
+impl Deref for OwnedState {
     type Target = State;
 
     fn deref(&self) -> &State {
@@ -56,7 +59,7 @@ impl Deref for Found {
     }
 }
 
-impl Drop for Found {
+impl Drop for OwnedState {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the reference is ours.
         unsafe { bindings::xfrm_state_put(self.as_raw()) };
@@ -141,8 +144,7 @@ impl State {
         let (family, params) = unsafe {
             let params = bindings::xfrm_dst_lookup_params {
                 net: self.net().as_raw(),
-                // CAST: The mask has 8 bits.
-                dscp: tos & bindings::INET_DSCP_MASK as u8,
+                dscp: tos & u32_into_u8::<{ bindings::INET_DSCP_MASK }>(),
                 oif,
                 saddr: &raw mut (*state).props.saddr,
                 daddr: &raw mut (*state).id.daddr,
@@ -195,12 +197,12 @@ impl State {
         nexthdr: c_int,
         spi: u32,
         family: Family,
-    ) -> Option<Found> {
+    ) -> Option<OwnedState> {
         // SAFETY: The contract of this function; the packet is borrowed exclusively.
         let state =
             unsafe { bindings::datapath_next_state(skb.as_raw(), nexthdr, spi, family.as_raw()) };
         // INVARIANT: The look-up returned a reference for us.
-        NonNull::new(state).map(|state| Found(state.cast()))
+        NonNull::new(state).map(|state| OwnedState(state.cast()))
     }
 
     /// The state that a packet, which begins `skb` and is quoted there in an error, belongs to.
@@ -210,7 +212,7 @@ impl State {
         family: Family,
         protocol: Protocol,
         spi: Spi,
-    ) -> Option<Found> {
+    ) -> Option<OwnedState> {
         let mut address = bindings::xfrm_address_t::default();
         match family {
             Family::Inet => {
@@ -220,8 +222,7 @@ impl State {
             Family::Inet6 => {
                 let offset = core::mem::offset_of!(bindings::ipv6hdr, __bindgen_anon_1) + 16;
                 let bytes: [u8; 16] = skb.bytes(offset)?;
-                // SAFETY: The address is 16 bytes that may have any value.
-                address.a6 = unsafe { core::mem::transmute::<[u8; 16], [u32; 4]>(bytes) };
+                address.a6 = zerocopy::transmute!(bytes);
             }
         }
         // SAFETY: The namespace is live, the address valid for the call.
@@ -236,6 +237,6 @@ impl State {
             )
         };
         // INVARIANT: The look-up returned a reference for us.
-        NonNull::new(state).map(|state| Found(state.cast()))
+        NonNull::new(state).map(|state| OwnedState(state.cast()))
     }
 }
