@@ -114,8 +114,8 @@ struct XfrmInterface {
 
 impl kernel::InPlaceModule for XfrmInterface {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // The reverse of the teardown, but for the encapsulation. There is no device before everything
-        // that it needs is there.
+        // The reverse of the teardown, but for the encapsulation. There is no device before
+        // everything that it needs is there.
         on_error(
             try_pin_init!(Self {
                 _barrier: rcu::Barrier,

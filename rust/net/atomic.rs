@@ -2,13 +2,13 @@
 
 //! What is atomic on the packet path, without a call.
 //!
-//! Atomics of the kernel crate ([`kernel::sync::atomic`]) are the ones to use. But unless the kernel has
-//! `CONFIG_RUST_INLINE_HELPERS`, each access is a call of C. What every packet reads is read here instead,
-//! and so is the lock taken that every packet takes; nothing else is. The values are the kernel crate's in
-//! any case.
+//! Atomics of the kernel crate ([`kernel::sync::atomic`]) are the ones to use. But unless the
+//! kernel has `CONFIG_RUST_INLINE_HELPERS`, each access is a call of C. What every packet reads is
+//! read here instead, and so is the lock taken that every packet takes; nothing else is. The values
+//! are the kernel crate's in any case.
 //!
-//! The accesses are those of [`core`], which on every architecture that the kernel has Rust for are as
-//! strong as the kernel's of the same name.
+//! The accesses are those of [`core`], which on every architecture that the kernel has Rust for are
+//! as strong as the kernel's of the same name.
 
 use core::sync::atomic::{
     AtomicBool,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens to network devices: they come and go, are switched on and off, lose their carrier, move
-//! into VRFs and namespaces, get another MTU.
+//! What happens to network devices: they come and go, are switched on and off, lose their carrier,
+//! move into VRFs and namespaces, get another MTU.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -22,11 +22,12 @@ use kernel::{
     sync::rcu, //
 };
 
-/// The chain that tells of devices (`register_netdevice_notifier()`). Of those that are there when somebody
-/// begins to listen, or stops, it tells as if they came, or went.
+/// The chain that tells of devices (`register_netdevice_notifier()`). Of those that are there when
+/// somebody begins to listen, or stops, it tells as if they came, or went.
 pub(crate) struct DeviceEvents<L: Listener>(PhantomData<L>);
 
-// SAFETY: The chain passes a `struct netdev_notifier_info`, and waits for callbacks when one is taken out.
+// SAFETY: The chain passes a `struct netdev_notifier_info`, and waits for callbacks when one is
+// taken out.
 unsafe impl<L: Listener> Chain for DeviceEvents<L> {
     unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: The contract of this function.

@@ -39,9 +39,9 @@ use kernel::{
 
 /// A route, or a bundle of IPsec states upon one: somewhere that packets can be sent to.
 ///
-/// A reference to one must not outlive the namespace, which holds what releasing it needs. So a `Dst` is
-/// not `Send`: it can't be put where it would be after the packet that it was found for. What can is a
-/// [`Bundle`](crate::net::xfrm::Bundle).
+/// A reference to one must not outlive the namespace, which holds what releasing it needs. So a
+/// `Dst` is not `Send`: it can't be put where it would be after the packet that it was found for.
+/// What can is a [`Bundle`](crate::net::xfrm::Bundle).
 #[repr(transparent)]
 pub(crate) struct Dst(Opaque<bindings::dst_entry>);
 
@@ -98,8 +98,8 @@ impl Dst {
     /// The router that packets are handed to, if that is not the destination itself: its address.
     #[cfg(SHADOW)]
     pub(super) fn router(&self) -> [u32; 4] {
-        // SAFETY: The dst is live, and the operations say which structure it begins. All members of the unions
-        // are views of the same bytes.
+        // SAFETY: The dst is live, and the operations say which structure it begins. All members of
+        // the unions are views of the same bytes.
         unsafe {
             if self.is_of(Family::Inet) {
                 let route = self.as_raw().cast::<bindings::rtable>();
@@ -130,8 +130,8 @@ impl Dst {
     }
 }
 
-/// Metadata for tunnel devices, which is attached to a packet in place of a route: what it says, says
-/// the tunnel device that it is for.
+/// Metadata for tunnel devices, which is attached to a packet in place of a route: what it says,
+/// says the tunnel device that it is for.
 #[repr(transparent)]
 pub(crate) struct Metadata(Opaque<bindings::metadata_dst>);
 
@@ -189,8 +189,8 @@ impl SkbDst<'_> {
             // SAFETY: As above; what is no metadata is a route, and the layout is the same.
             Self::Route(unsafe { &*dst.cast() })
         } else {
-            // SAFETY: As above; the flag says that this is a `struct metadata_dst`, whose first field
-            // is `dst`.
+            // SAFETY: As above; the flag says that this is a `struct metadata_dst`, whose first
+            // field is `dst`.
             Self::Metadata(unsafe { &*dst.cast() })
         }
     }

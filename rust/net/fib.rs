@@ -2,10 +2,10 @@
 
 //! Whether the routes and routing rules of a namespace have changed.
 //!
-//! The kernel counts changes, and so does not call anybody: what is looked up often compares a number.
-//! That a route of IPv6 itself is still valid, as `dst_check()` says, does not mean that a look-up would find
-//! it. For IPv4 it does: with any change of routes, rules or addresses (`rt_cache_flush()`) all routes of the
-//! namespace become invalid.
+//! The kernel counts changes, and so does not call anybody: what is looked up often compares a
+//! number. That a route of IPv6 itself is still valid, as `dst_check()` says, does not mean that a
+//! look-up would find it. For IPv4 it does: with any change of routes, rules or addresses
+//! (`rt_cache_flush()`) all routes of the namespace become invalid.
 //!
 //! C headers: [`include/net/ip_fib.h`](srctree/include/net/ip_fib.h),
 //! [`include/net/ip6_fib.h`](srctree/include/net/ip6_fib.h)
@@ -16,16 +16,16 @@ use super::{
 };
 
 impl Net {
-    /// The number of changes of nexthop objects (`ip nexthop`), counted after they can be found. Routes that use a
-    /// group do not notice when one of its members is replaced.
+    /// The number of changes of nexthop objects (`ip nexthop`), counted after they can be found.
+    /// Routes that use a group do not notice when one of its members is replaced.
     pub(crate) fn nexthop_changes(&self) -> u32 {
         // SAFETY: The namespace is live. Writers hold RTNL, and write the whole field.
         unsafe { read_acquire(&raw mut (*self.as_raw()).nexthop.seq) }
     }
 
-    /// The number of changes of IPv6 routes, rules and nexthops. Routes that are added are counted before they
-    /// can be found, and a grace period that begins in between ends after it: they are inserted with softirqs
-    /// disabled.
+    /// The number of changes of IPv6 routes, rules and nexthops. Routes that are added are counted
+    /// before they can be found, and a grace period that begins in between ends after it: they are
+    /// inserted with softirqs disabled.
     #[cfg(CONFIG_IPV6)]
     pub(crate) fn inet6_changes(&self) -> u32 {
         // SAFETY: The namespace is live, and the field accessed atomically.

@@ -60,8 +60,8 @@ impl Net {
     }
 }
 
-/// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]), unless
-/// [`Net::has_flow_dissector`].
+/// What in a packet decides its flow: packets with equal keys have equal flows ([`Flow::of`]),
+/// unless [`Net::has_flow_dissector`].
 ///
 /// The key is made from the header alone, and only for packets for which that is simple: TCP, UDP
 /// and ICMP without options, extension headers and fragments.
@@ -233,8 +233,8 @@ impl Flow {
 
     /// The route that packets of the flow take from `net`.
     pub(crate) fn route(&mut self, net: &Net) -> Result<ARef<Dst>> {
-        // SAFETY: The namespace is live, and the flow is one of this family. A route of IPv4, or an error
-        // in its place, begins with its dst.
+        // SAFETY: The namespace is live, and the flow is one of this family. A route of IPv4, or an
+        // error in its place, begins with its dst.
         let dst = unsafe {
             match self.family {
                 Family::Inet => {

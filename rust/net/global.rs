@@ -14,13 +14,13 @@ use kernel::{
     sync::rcu, //
 };
 
-/// A place for a value that is there while a [`GlobalRegistration`] of it lives, to be declared as a
-/// `static`.
+/// A place for a value that is there while a [`GlobalRegistration`] of it lives, to be declared as
+/// a `static`.
 ///
 /// # Invariants
 ///
-/// The pointer is null or to a pinned value that a [`GlobalRegistration`] owns, which drops it a grace
-/// period after it has set this to null.
+/// The pointer is null or to a pinned value that a [`GlobalRegistration`] owns, which drops it a
+/// grace period after it has set this to null.
 pub(crate) struct Global<T: Send + Sync + 'static> {
     ptr: Pointer<T>,
     _owns: PhantomData<T>,

@@ -5,8 +5,9 @@
 //! All unsafe code of the module lives below this directory. Nothing in it knows of XFRM
 //! interfaces: each file wraps one subsystem and could be sent upstream on its own.
 //!
-//! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held, [`kernel::sync::rcu::Guard`]
-//! that an RCU read-side critical section is open. What needs a context takes its token.
+//! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held,
+//! [`kernel::sync::rcu::Guard`] that an RCU read-side critical section is open. What needs a
+//! context takes its token.
 
 pub(crate) mod atomic;
 pub(crate) mod device_events;

@@ -33,8 +33,8 @@ const GOLDEN_RATIO_64: usize = 0x61c8_8646_80b5_83eb;
 
 /// Neighbours that were valid (`NUD_VALID`) at the last event about them, as far as there is room.
 ///
-/// That a neighbour is confirmed, every half minute or so, changes nothing, and is not told. Of one that is
-/// not found here it is told once more.
+/// That a neighbour is confirmed, every half minute or so, changes nothing, and is not told. Of one
+/// that is not found here it is told once more.
 struct Valid([Atomic<*mut bindings::neighbour>; Valid::SIZE]);
 
 impl Valid {
@@ -46,10 +46,11 @@ impl Valid {
 
     /// Notes whether a neighbour `is_valid` now. Returns whether that may be news.
     ///
-    /// An event of a neighbour that has become invalid is always news, so that it does not matter in which
-    /// order two CPUs note what they have seen of the same neighbour.
+    /// An event of a neighbour that has become invalid is always news, so that it does not matter
+    /// in which order two CPUs note what they have seen of the same neighbour.
     fn note(&self, neighbour: *mut bindings::neighbour, is_valid: bool) -> bool {
-        // The address of an allocation of a few hundred bytes, hashed as by the kernel's hash_ptr().
+        // The address of an allocation of a few hundred bytes, hashed as by the kernel's
+        // hash_ptr().
         let at = (neighbour.addr() >> 8).wrapping_mul(GOLDEN_RATIO_64) >> 54;
         let Some(slot) = self.0.get(at) else {
             return true;
@@ -67,12 +68,12 @@ impl Valid {
 
 static VALID: Valid = Valid::new();
 
-/// The chain that tells when neighbours become valid or invalid, or go, and when the choice between several
-/// routers changes (`register_netevent_notifier()`).
+/// The chain that tells when neighbours become valid or invalid, or go, and when the choice between
+/// several routers changes (`register_netevent_notifier()`).
 pub(crate) struct NeighbourEvents<L: Listener>(PhantomData<L>);
 
-// SAFETY: The chain passes what the type of the event says, and waits for a grace period when a callback is
-// taken out, which protects callbacks that are running.
+// SAFETY: The chain passes what the type of the event says, and waits for a grace period when a
+// callback is taken out, which protects callbacks that are running.
 unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
     unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: The contract of this function.
@@ -92,8 +93,8 @@ unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
         let net = match event as u32 {
             bindings::netevent_notif_type_NETEVENT_NEIGH_UPDATE => {
                 let neighbour: *mut bindings::neighbour = data.cast();
-                // SAFETY: The contract of this function; the caller has a reference to the neighbour, whose
-                // fields change meanwhile.
+                // SAFETY: The contract of this function; the caller has a reference to the
+                // neighbour, whose fields change meanwhile.
                 let (state, dead) = unsafe {
                     (
                         read_once(&raw const (*neighbour).nud_state),

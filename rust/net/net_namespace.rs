@@ -43,8 +43,8 @@ impl Net {
     ///
     /// # Safety
     ///
-    /// `net` is valid for reads, though others may write there, and says a namespace that stays alive for
-    /// `'a`, as the type invariant says.
+    /// `net` is valid for reads, though others may write there, and says a namespace that stays
+    /// alive for `'a`, as the type invariant says.
     pub(super) unsafe fn from_possible<'a>(net: *const bindings::possible_net_t) -> &'a Self {
         #[cfg(CONFIG_NET_NS)]
         // SAFETY: The contract of this function.

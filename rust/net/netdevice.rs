@@ -47,8 +47,9 @@ impl_flags!(
 ///
 /// # Invariants
 ///
-/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL, and has found the
-/// device registered since that began. So neither the device nor its namespace goes before that ends.
+/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL, and has found
+/// the device registered since that began. So neither the device nor its namespace goes before that
+/// ends.
 #[repr(transparent)]
 pub(crate) struct NetDevice(Opaque<bindings::net_device>);
 
@@ -58,7 +59,8 @@ unsafe impl Send for NetDevice {}
 unsafe impl Sync for NetDevice {}
 
 impl NetDevice {
-    /// The device with the interface index `ifindex` in the namespace `net` (`dev_get_by_index_rcu()`).
+    /// The device with the interface index `ifindex` in the namespace `net`
+    /// (`dev_get_by_index_rcu()`).
     pub(crate) fn by_index<'g>(
         net: &Net,
         ifindex: c_int,
@@ -100,11 +102,11 @@ impl NetDevice {
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 
-    /// The namespace that the device is in. It may be moved to another one, and this one then go, but
-    /// not before the critical section `_rcu` ends.
+    /// The namespace that the device is in. It may be moved to another one, and this one then go,
+    /// but not before the critical section `_rcu` ends.
     pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
-        // SAFETY: By the type invariant. The kernel waits for a grace period when a device has left a
-        // namespace, before it releases RTNL, which the removal of the namespace takes.
+        // SAFETY: By the type invariant. The kernel waits for a grace period when a device has left
+        // a namespace, before it releases RTNL, which the removal of the namespace takes.
         unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
     }
 
@@ -114,7 +116,8 @@ impl NetDevice {
         unsafe { bindings::l3mdev_master_ifindex_rcu(self.as_raw()) }
     }
 
-    /// The room in bytes to leave before packets for the headers of the device (`LL_RESERVED_SPACE()`).
+    /// The room in bytes to leave before packets for the headers of the device
+    /// (`LL_RESERVED_SPACE()`).
     pub(crate) fn reserved_space(&self) -> u16 {
         // SAFETY: The device is live.
         let space = unsafe { bindings::LL_RESERVED_SPACE(self.as_raw()) };

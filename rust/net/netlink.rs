@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink attributes: their policy, those of a request, those of a message being built, and errors.
+//! Netlink attributes: their policy, those of a request, those of a message being built, and
+//! errors.
 //!
 //! C header: [`include/net/netlink.h`](srctree/include/net/netlink.h)
 
@@ -242,8 +243,8 @@ impl ExtAck<'_> {
         EINVAL
     }
 
-    /// Says `why` a request is refused (`NL_SET_ERR_MSG()`). Returns what else can be said of it, if somebody
-    /// wants to know.
+    /// Says `why` a request is refused (`NL_SET_ERR_MSG()`). Returns what else can be said of it,
+    /// if somebody wants to know.
     fn say(&mut self, why: &'static CStr) -> Option<&mut bindings::netlink_ext_ack> {
         // SAFETY: The text is static.
         unsafe { bindings::do_trace_netlink_extack(why.as_char_ptr()) };

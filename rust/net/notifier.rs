@@ -28,8 +28,8 @@ pub(crate) trait Listener: 'static {
 ///
 /// # Safety
 ///
-/// What `register` has put into the chain is called as [`Self::called`] wants it, and by nobody any more
-/// once `unregister` has returned.
+/// What `register` has put into the chain is called as [`Self::called`] wants it, and by nobody any
+/// more once `unregister` has returned.
 pub(crate) unsafe trait Chain: 'static {
     /// # Safety
     ///
@@ -61,7 +61,8 @@ unsafe impl<C: Chain> Send for NotifierRegistration<C> {}
 unsafe impl<C: Chain> Sync for NotifierRegistration<C> {}
 
 impl<C: Chain> NotifierRegistration<C> {
-    /// Puts a callback behind all others, so that what these do is done when it is called. May sleep.
+    /// Puts a callback behind all others, so that what these do is done when it is called. May
+    /// sleep.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {

@@ -36,8 +36,8 @@ pub(crate) trait PerCpu: Sized + Send + Sync + 'static {
     fn new() -> impl PinInit<Self, Error>;
 }
 
-/// Which `static` is the slot for values of type `T`. A constant, because the kernel's callback has to find
-/// the same one each time.
+/// Which `static` is the slot for values of type `T`. A constant, because the kernel's callback has
+/// to find the same one each time.
 pub(crate) struct PerCpuRef<T: PerCpu>(*const PerCpuSlot<T>);
 
 impl<T: PerCpu> PerCpuRef<T> {
@@ -52,8 +52,8 @@ impl<T: PerCpu> PerCpuRef<T> {
     }
 }
 
-/// A place for a value of each CPU that has been online since the slot was registered, to be declared as a
-/// `static`.
+/// A place for a value of each CPU that has been online since the slot was registered, to be
+/// declared as a `static`.
 ///
 /// # Invariants
 ///
@@ -75,9 +75,9 @@ impl<T: PerCpu> PerCpuSlot<T> {
         }
     }
 
-    /// Makes a value on each CPU that is online, and later on those that come. Fails with `EBUSY` when that was
-    /// done before, with `EINVAL` when this is not [`PerCpu::SLOT`], with `ENOMEM`, and with what
-    /// [`PerCpu::new`] fails with.
+    /// Makes a value on each CPU that is online, and later on those that come. Fails with `EBUSY`
+    /// when that was done before, with `EINVAL` when this is not [`PerCpu::SLOT`], with `ENOMEM`,
+    /// and with what [`PerCpu::new`] fails with.
     pub(crate) fn register(&'static self) -> Result<PerCpuRegistration<T>> {
         // The callback works on that one.
         if !ptr::eq(self, T::SLOT.0) {
@@ -115,7 +115,8 @@ impl<T: PerCpu> PerCpuSlot<T> {
         Ok(registration)
     }
 
-    /// That of this CPU, if there is one; it stays valid for as long as the critical section `_rcu`.
+    /// That of this CPU, if there is one; it stays valid for as long as the critical section
+    /// `_rcu`.
     #[inline]
     pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
         let pointers = load_acquire(&self.pointers);

@@ -29,7 +29,8 @@ use kernel::{
 pub(super) struct PercpuRef {
     #[pin]
     count: Opaque<bindings::percpu_ref>,
-    /// Whether there are none any more, which who takes the last one away says when it has let go of `count`.
+    /// Whether there are none any more, which who takes the last one away says when it has let go
+    /// of `count`.
     released: Atomic<bool>,
 }
 
@@ -90,8 +91,8 @@ impl PercpuRef {
 
     /// # Safety
     ///
-    /// The kernel calls this for a count that [`Self::new`] has made, when it has become zero, and looks at
-    /// it no more.
+    /// The kernel calls this for a count that [`Self::new`] has made, when it has become zero, and
+    /// looks at it no more.
     unsafe extern "C" fn released(count: *mut bindings::percpu_ref) {
         // SAFETY: The contract of this function.
         let this = unsafe { &*kernel::container_of!(Opaque::cast_from(count), Self, count) };

@@ -61,15 +61,16 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     /// The namespace goes away: what devices depend on it have to be added to `kill`.
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
 
-    /// The namespace goes, and the data is about to. No more [`Hold`]s are given out; those that there
-    /// are have to be dropped. Not called if there are none.
+    /// The namespace goes, and the data is about to. No more [`Hold`]s are given out; those that
+    /// there are have to be dropped. Not called if there are none.
     fn exit(net: &Net);
 }
 
 /// Which `static` is the slot for data of type `T`.
 ///
-/// The kernel's callbacks are told the namespace and no more, so the type has to say which slot they are
-/// for. It says so in a constant, which is always the same, as the result of a function need not be.
+/// The kernel's callbacks are told the namespace and no more, so the type has to say which slot
+/// they are for. It says so in a constant, which is always the same, as the result of a function
+/// need not be.
 pub(crate) struct PerNetRef<T: PerNet>(*const PerNetSlot<T>);
 
 impl<T: PerNet> PerNetRef<T> {
@@ -86,8 +87,8 @@ impl<T: PerNet> PerNetRef<T> {
     }
 }
 
-/// What lies in the memory that the kernel keeps for a slot in each namespace, which it allocates filled
-/// with zeroes.
+/// What lies in the memory that the kernel keeps for a slot in each namespace, which it allocates
+/// filled with zeroes.
 #[repr(C)]
 struct Stored<T> {
     /// To `kept`, while that is initialised and may be reached.
@@ -105,12 +106,14 @@ struct Kept<T> {
     data: T,
 }
 
-/// Keeps what packets refer to in a namespace, as are its routes: the namespace may be on its way out,
-/// but does not get as far as taking down its devices and routes until the last of these is dropped.
+/// Keeps what packets refer to in a namespace, as are its routes: the namespace may be on its way
+/// out, but does not get as far as taking down its devices and routes until the last of these is
+/// dropped.
 ///
 /// # Invariants
 ///
-/// It is a reference that `holds` counts. That is the one of the namespace whose [`Net::id`] is `net`.
+/// It is a reference that `holds` counts. That is the one of the namespace whose [`Net::id`] is
+/// `net`.
 pub(crate) struct Hold {
     holds: NonNull<PercpuRef>,
     net: u64,
@@ -165,7 +168,8 @@ impl<T: PerNet> PerNetSlot<T> {
     }
 
     /// Gives every namespace, present and future, its data. Fails with `EBUSY` when that was done
-    /// before, with `EINVAL` when this is not [`PerNet::SLOT`], and with what [`PerNet::new`] fails with.
+    /// before, with `EINVAL` when this is not [`PerNet::SLOT`], and with what [`PerNet::new`] fails
+    /// with.
     pub(crate) fn register(&'static self) -> Result<PerNetRegistration<T>> {
         // The callbacks work on that one.
         if !ptr::eq(self, T::SLOT.0) {
@@ -213,7 +217,8 @@ impl<T: PerNet> PerNetSlot<T> {
         let generic = unsafe { read_acquire(&raw mut (*net.as_raw()).gen) };
         // The first device of a namespace is there before the memory is, and so are events of it.
         //
-        // SAFETY: The structure begins with its length, and is freed a grace period after it was replaced.
+        // SAFETY: The structure begins with its length, and is freed a grace period after it was
+        // replaced.
         if unsafe { read_once(generic.cast::<c_uint>()) } <= id {
             return None;
         }
@@ -224,8 +229,8 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { stored.as_ref() }?.live.get(rcu)
     }
 
-    /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace is
-    /// being removed.
+    /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace
+    /// is being removed.
     pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
         let holds = &self.find(net, rcu)?.holds;
         // INVARIANT: That is a reference.
@@ -242,7 +247,8 @@ impl<T: PerNet> PerNetSlot<T> {
         Some(unsafe { Pin::new_unchecked(data) })
     }
 
-    /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data goes.
+    /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data
+    /// goes.
     pub(crate) fn get_rtnl<'g>(&self, net: &'g Net, _rtnl: &'g Rtnl) -> Option<Pin<&'g T>> {
         let rcu = rcu::read_lock();
         let data = ptr::from_ref(&self.find(net, &rcu)?.data);
@@ -272,8 +278,8 @@ impl<T: PerNet> PerNetSlot<T> {
         if let Err(err) = unsafe { pin_init::raw_try_init(kept, init) } {
             return err.to_errno();
         }
-        // SAFETY: As above. The data was just initialised, and goes a grace period after `exit_batch` has taken
-        // it out of reach.
+        // SAFETY: As above. The data was just initialised, and goes a grace period after
+        // `exit_batch` has taken it out of reach.
         unsafe { (*stored).live.replace(kept) };
         0
     }

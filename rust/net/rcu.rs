@@ -44,7 +44,8 @@ struct Inner<T> {
     value: T,
 }
 
-/// An allocation that is freed, and its value dropped, a grace period after the owner lets go of it.
+/// An allocation that is freed, and its value dropped, a grace period after the owner lets go of
+/// it.
 ///
 /// # Invariants
 ///
@@ -52,7 +53,8 @@ struct Inner<T> {
 /// shared access to it until a grace period after the drop.
 pub(crate) struct RcuBox<T: Send + Sync + 'static>(NonNull<Inner<T>>);
 
-// SAFETY: Ownership of a `T` is sent, which is allowed; readers have shared access to a `Sync` value.
+// SAFETY: Ownership of a `T` is sent, which is allowed; readers have shared access to a `Sync`
+// value.
 unsafe impl<T: Send + Sync + 'static> Send for RcuBox<T> {}
 // SAFETY: A shared `RcuBox` gives shared access to a `Sync` value and nothing else.
 unsafe impl<T: Send + Sync + 'static> Sync for RcuBox<T> {}
@@ -120,8 +122,8 @@ impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
 ///
 /// # Invariants
 ///
-/// The pointer is null or to a value that stays, and stays where it is, until a grace period after it was
-/// replaced.
+/// The pointer is null or to a value that stays, and stays where it is, until a grace period after
+/// it was replaced.
 pub(super) struct Pointer<T>(Atomic<*mut T>);
 
 // SAFETY: It gives shared access to a value.
@@ -143,8 +145,8 @@ impl<T> Pointer<T> {
         unsafe { load_acquire(&self.0).as_ref() }
     }
 
-    /// Makes it point to `new`, and returns what it has pointed to (`rcu_replace_pointer()`). Whoever owns
-    /// that drops it a grace period later. Writers have to be serialised, as in C.
+    /// Makes it point to `new`, and returns what it has pointed to (`rcu_replace_pointer()`).
+    /// Whoever owns that drops it a grace period later. Writers have to be serialised, as in C.
     ///
     /// # Safety
     ///
@@ -214,8 +216,8 @@ impl<T: Send + Sync + 'static> Drop for Slot<T> {
     }
 }
 
-/// The critical section that the caller is in already, for code that the kernel calls in one: entering
-/// another one costs as much as a look-up.
+/// The critical section that the caller is in already, for code that the kernel calls in one:
+/// entering another one costs as much as a look-up.
 ///
 /// # Safety
 ///
@@ -240,8 +242,8 @@ pub(super) unsafe fn with_softirqs_disabled<R>(f: impl FnOnce(&rcu::Guard) -> R)
     f(&rcu)
 }
 
-/// The last grace period that somebody has asked for. What was done in critical sections that were open
-/// then can be seen when it has passed.
+/// The last grace period that somebody has asked for. What was done in critical sections that were
+/// open then can be seen when it has passed.
 pub(crate) struct GracePeriod(Atomic<usize>);
 
 impl GracePeriod {

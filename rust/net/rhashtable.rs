@@ -86,7 +86,8 @@ impl<T: Send + Sync + 'static> U32Table<T> {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        // SAFETY: The table is initialised by the type invariant, and the number of its entries atomic.
+        // SAFETY: The table is initialised by the type invariant, and the number of its entries
+        // atomic.
         unsafe { read_once(&raw const (*self.table.get()).nelems.counter) == 0 }
     }
 

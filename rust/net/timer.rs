@@ -66,7 +66,8 @@ impl<T: Expire> Timer<T> {
         unsafe { bindings::mod_timer(self.timer.get(), expires) };
     }
 
-    /// Lets it expire after so many ticks, unless it does so sooner; where, as above. From any context.
+    /// Lets it expire after so many ticks, unless it does so sooner; where, as above. From any
+    /// context.
     pub(crate) fn start_within(&self, ticks: usize) {
         let expires = Instant::now().as_raw().wrapping_add(ticks);
         // SAFETY: As above.

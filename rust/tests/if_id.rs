@@ -36,7 +36,8 @@ mod cases {
         assert_eq!(if_id.of_policies(5), u32::MAX);
     }
 
-    /// While the device goes from one to the other and back, packets of both are let in at any moment.
+    /// While the device goes from one to the other and back, packets of both are let in at any
+    /// moment.
     #[test]
     fn one_and_the_other_at_any_moment() -> Result {
         let shared = Arc::new((IfId::new(5), Atomic::new(0u32)), GFP_KERNEL)?;

@@ -3,8 +3,8 @@
 //! What was found for packets of a CPU before: a table of a fixed size that forgets.
 //!
 //! A table is a number of sets, chosen by a hash of the key, each with room for a few entries. What
-//! has not been used since the last sweep gives way to what is new, and the next sweep forgets it. So
-//! no entry, and nothing that it refers to, is held for long after the last packet that used it.
+//! has not been used since the last sweep gives way to what is new, and the next sweep forgets it.
+//! So no entry, and nothing that it refers to, is held for long after the last packet that used it.
 //!
 //! Nobody waits for a table: while another CPU sweeps it, a packet goes as if nothing were known.
 
@@ -41,12 +41,12 @@ pub(crate) trait Key: Copy + PartialEq + Send {
     fn hash(&self, seed: u64) -> u64;
 }
 
-/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which count, as in
-/// wyhash and its kin. Who does not know the seed knows neither factor.
+/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which
+/// count, as in wyhash and its kin. Who does not know the seed knows neither factor.
 ///
-/// The kernel's own for keys that somebody may choose, siphash, takes some 200 instructions more for each
-/// packet. What it would be for, does not depend on it here: a key is compared, whatever its hash, so that
-/// who guesses the seed has others' bundles looked up again, and no more.
+/// The kernel's own for keys that somebody may choose, siphash, takes some 200 instructions more
+/// for each packet. What it would be for, does not depend on it here: a key is compared, whatever
+/// its hash, so that who guesses the seed has others' bundles looked up again, and no more.
 #[inline]
 pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
@@ -168,8 +168,8 @@ impl<K: Key, V: Send> Cache<K, V> {
             .and_then(take)
     }
 
-    /// Remembers `value` for `key`. Softirqs have to be disabled. Returns whether nothing was in the cache
-    /// before, so that a sweep is due in a while.
+    /// Remembers `value` for `key`. Softirqs have to be disabled. Returns whether nothing was in
+    /// the cache before, so that a sweep is due in a while.
     #[must_use = "somebody has to sweep"]
     pub(crate) fn put(&self, key: K, value: V) -> bool {
         let Some(mut table) = self.table.try_lock() else {
@@ -180,8 +180,8 @@ impl<K: Key, V: Send> Cache<K, V> {
         !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets what was not used since the last sweep, and what `keep` does not say yes to. Returns whether
-    /// anything is left, so that the next sweep is due. In softirq context.
+    /// Forgets what was not used since the last sweep, and what `keep` does not say yes to. Returns
+    /// whether anything is left, so that the next sweep is due. In softirq context.
     #[must_use = "somebody has to sweep again"]
     pub(crate) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
         self.in_use.store(false, Relaxed);
@@ -195,8 +195,8 @@ impl<K: Key, V: Send> Cache<K, V> {
         left && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets what `gone` says yes to. Returns whether it is all forgotten: if not, the table was in use, and
-    /// this has to be done again.
+    /// Forgets what `gone` says yes to. Returns whether it is all forgotten: if not, the table was
+    /// in use, and this has to be done again.
     #[must_use = "it may have to be done again"]
     pub(crate) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
         let Some(mut table) = self.table.try_lock() else {

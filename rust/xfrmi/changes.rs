@@ -2,10 +2,10 @@
 
 //! What the look-up of a bundle depends on, and who tells when it changes.
 //!
-//! A bundle that was found may be used again only as long as a look-up would find the same one. So for each
-//! namespace whatever may change that is counted: by ourselves where the kernel tells of it ([`Watch`]), by
-//! the kernel where it does not. What neither counts is checked at each use, or not remembered, or is
-//! named in `docs/remembered.md`.
+//! A bundle that was found may be used again only as long as a look-up would find the same one. So
+//! for each namespace whatever may change that is counted: by ourselves where the kernel tells of
+//! it ([`Watch`]), by the kernel where it does not. What neither counts is checked at each use, or
+//! not remembered, or is named in `docs/remembered.md`.
 
 use super::interface::Interface;
 
@@ -63,7 +63,8 @@ impl Changes {
             .wrapping_add(net.inet6_changes())
             .wrapping_add(net.nexthop_changes())
             .wrapping_add(net.state_table_size());
-        // CAST: The lower bits are enough to tell one state from the next; those of the alignment are not.
+        // CAST: The lower bits are enough to tell one state from the next; those of the alignment
+        // are not.
         let newest = (net.newest_state() >> 6) as u32;
         Generation(u64::from(count) << 32 | u64::from(newest))
     }
@@ -92,8 +93,8 @@ impl Generation {
         Some(namespace.changes.generation(net))
     }
 
-    /// The same for a look-up in `net` that follows, whose result is to be remembered; `None` while a
-    /// change is under way that a look-up may or may not find yet.
+    /// The same for a look-up in `net` that follows, whose result is to be remembered; `None` while
+    /// a change is under way that a look-up may or may not find yet.
     pub(super) fn before_look_up(net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let changes = &Interface::KIND.get().per_net(net, rcu)?.get_ref().changes;
         let generation = changes.generation(net);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How routes name the connection of their packets: `ip route … encap xfrm if_id ID [link_dev DEV]`.
+//! How routes name the connection of their packets: `ip route … encap xfrm if_id ID [link_dev
+//! DEV]`.
 
 use crate::{
     bindings,

@@ -25,8 +25,9 @@ pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
     true
 }
 
-/// Which link a packet of the external device had is not known any more. The error came back through the
-/// VRF, if any, that the packet left by; routes of that VRF have sent it there, or routes of none.
+/// Which link a packet of the external device had is not known any more. The error came back
+/// through the VRF, if any, that the packet left by; routes of that VRF have sent it there, or
+/// routes of none.
 fn apply_by_any_link(error: &mut IcmpError<'_>, rcu: &rcu::Guard) {
     let vrf = error.device(rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
     error.apply(vrf, rcu);

@@ -17,15 +17,16 @@ use kernel::{
     }, //
 };
 
-/// For how long packets that came in may wait in queues before their policies are checked, in milliseconds:
-/// far longer than softirqs are put off, even on a virtual machine that hardly gets on.
+/// For how long packets that came in may wait in queues before their policies are checked, in
+/// milliseconds: far longer than softirqs are put off, even on a virtual machine that hardly gets
+/// on.
 const LONGEST_QUEUE: u32 = 5000;
 
 /// What a device's `if_id` is and was, in host byte order.
 pub(crate) struct IfId {
-    /// The present one, which is not zero, in the lower half; in the upper half the one before the last
-    /// change, 0 if there was none. Packets may have come in with that which still wait in a queue; new ones
-    /// can't, because the table knows no such device.
+    /// The present one, which is not zero, in the lower half; in the upper half the one before the
+    /// last change, 0 if there was none. Packets may have come in with that which still wait in a
+    /// queue; new ones can't, because the table knows no such device.
     ///
     /// They are one word, since the one means nothing beside the other of another change.
     both: Atomic<u64>,
@@ -63,7 +64,8 @@ impl IfId {
     /// `state_if_id`, has to satisfy.
     ///
     /// That is the device's own. A packet that came in before the device was given another one may
-    /// be checked only afterwards, and is not lost for that; but some seconds later, none waits any more.
+    /// be checked only afterwards, and is not lost for that; but some seconds later, none waits any
+    /// more.
     pub(crate) fn of_policies(&self, state_if_id: u32) -> u32 {
         // Acquire: who sees a change sees when it was, or that of the next.
         let both = self.both.load(Acquire);

@@ -25,8 +25,8 @@ pub(crate) struct BundleKey {
 }
 
 impl BundleKey {
-    /// The key for packets of `flow` on the route with the id `route` that belong to the connection `info`
-    /// of the namespace `net`.
+    /// The key for packets of `flow` on the route with the id `route` that belong to the connection
+    /// `info` of the namespace `net`.
     #[inline]
     pub(crate) fn new(flow: FlowKey, route: u64, info: MdInfo, net: &Net) -> Self {
         Self {

@@ -46,8 +46,8 @@ use kernel::{
 pub(super) enum Refusal {
     /// It never is.
     Drop(DropReason),
-    /// It has to wait until key managers have negotiated states for the connection with this `if_id`. The
-    /// packet still has attached what it came with.
+    /// It has to wait until key managers have negotiated states for the connection with this
+    /// `if_id`. The packet still has attached what it came with.
     Wait(u32),
 }
 
@@ -75,7 +75,8 @@ pub(super) fn attached(skb: &mut OwnedSkBuff) -> Option<(Option<MdInfo>, &Dst)> 
     Some((info, route?))
 }
 
-/// Looks up the bundle of a packet, and remembers it for those with the same key, if the packet has one.
+/// Looks up the bundle of a packet, and remembers it for those with the same key, if the packet has
+/// one.
 ///
 /// A packet that `may_wait` does so if the kernel is set to let packets wait for states.
 #[cold]
@@ -122,8 +123,8 @@ pub(super) fn find(
     Ok(bundle)
 }
 
-/// Keeps the namespaces of a device, which its bundles refer to; `None` while one of them is removed: what
-/// belongs to that has been forgotten, or is just about to be.
+/// Keeps the namespaces of a device, which its bundles refer to; `None` while one of them is
+/// removed: what belongs to that has been forgotten, or is just about to be.
 fn holds(dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<(Hold, Option<Hold>)> {
     let hold = |net| Interface::KIND.get().hold(net, rcu);
     let of_link = hold(dev.link_net())?;
@@ -195,8 +196,8 @@ pub(super) fn connection(
     }
 }
 
-/// The bundle of the connection `if_id` for packets of `flow`. Fails if there is none that transforms them:
-/// with `EAGAIN` if they are to wait for one.
+/// The bundle of the connection `if_id` for packets of `flow`. Fails if there is none that
+/// transforms them: with `EAGAIN` if they are to wait for one.
 pub(super) fn bundle_of_connection(
     dev: &Device<Interface>,
     route: ARef<Dst>,

@@ -108,27 +108,28 @@ impl Handler for Input {
     }
 }
 
-/// Whether a device is concerned when a packet goes through the state `next`, too. The kernel alone does
-/// not ask policies in between, and so it stays where none is.
+/// Whether a device is concerned when a packet goes through the state `next`, too. The kernel alone
+/// does not ask policies in between, and so it stays where none is.
 fn is_ours(skb: &SkBuff, next: &State, rcu: &rcu::Guard) -> bool {
     let has_device = |state: &State| table::owner(state.net(), state.if_id(), rcu).is_some();
     skb.connection().is_some_and(has_device) || has_device(next)
 }
 
-/// Whether one policy may ask for what the packet came through as well as for the state `next` (RFC 4301,
-/// 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy does not name.
+/// Whether one policy may ask for what the packet came through as well as for the state `next` (RFC
+/// 4301, 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy does
+/// not name.
 fn may_be_a_bundle(skb: &SkBuff, next: &State) -> bool {
     let (Some(connection), Some(last)) = (skb.connection(), skb.last_state()) else {
         return false;
     };
-    // Transport mode that it has no use for is overlooked by the last check. And policies with an `if_id`
-    // want all states to have the same.
+    // Transport mode that it has no use for is overlooked by the last check. And policies with an
+    // `if_id` want all states to have the same.
     let next = next.if_id();
     last.is_tunnel() && (next == connection.if_id() || next == 0)
 }
 
-/// Asks now what is otherwise asked when the packet, which has just come out of a tunnel, enters its next
-/// state: it may get there by GRO, after which nobody knows where it came from.
+/// Asks now what is otherwise asked when the packet, which has just come out of a tunnel, enters
+/// its next state: it may get there by GRO, after which nobody knows where it came from.
 fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     match xfrm::next_by_gro(skb, rcu) {
         Some((next, family)) if is_ours(skb, &next, rcu) => {

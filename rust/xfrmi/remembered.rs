@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was found or made for packets, for those that follow: the bundles that they were sent through,
-//! and the metadata that they were received with.
+//! What was found or made for packets, for those that follow: the bundles that they were sent
+//! through, and the metadata that they were received with.
 //!
-//! A bundle is known by what tells one look-up from another: the flow, the route, the connection. It is used
-//! again as long as nothing has changed that the look-up depends on ([`changes`](super::changes)), and the
-//! kernel, asked as it is for bundles that sockets keep, says that it is valid. As a second line, in case
-//! something was overlooked, it is looked up again after a quarter of a second. What has become invalid, or
-//! has not been used, is forgotten within two seconds.
+//! A bundle is known by what tells one look-up from another: the flow, the route, the connection.
+//! It is used again as long as nothing has changed that the look-up depends on
+//! ([`changes`](super::changes)), and the kernel, asked as it is for bundles that sockets keep,
+//! says that it is valid. As a second line, in case something was overlooked, it is looked up again
+//! after a quarter of a second. What has become invalid, or has not been used, is forgotten within
+//! two seconds.
 
 use super::{
     cache::Cache,
@@ -120,15 +121,16 @@ impl Expire for Caches {
 /// The caches are there, until it is dropped.
 pub(crate) type CachesRegistration = PerCpuRegistration<Timer<Caches>>;
 
-/// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up again.
+/// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up
+/// again.
 pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     flow::init();
     LIFETIME.store(jiffies::ticks(lifetime), Relaxed);
     CACHES.register()
 }
 
-/// The bundle for packets with this key, if it is known and still right. `net` is the namespace whose
-/// policies and states send them.
+/// The bundle for packets with this key, if it is known and still right. `net` is the namespace
+/// whose policies and states send them.
 pub(super) fn known_bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
     let generation = Generation::now(net, rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
@@ -148,7 +150,8 @@ pub(super) struct BeforeLookUp {
 }
 
 impl BeforeLookUp {
-    /// A look-up in `net` for packets with this key; `None` if it may not find what has just changed.
+    /// A look-up in `net` for packets with this key; `None` if it may not find what has just
+    /// changed.
     pub(super) fn begin(key: BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let since = Instant::now();
         Some(Self {
@@ -158,8 +161,8 @@ impl BeforeLookUp {
         })
     }
 
-    /// Remembers the bundle that was found for packets of `flow`, which may refer to the namespaces of
-    /// `holds`.
+    /// Remembers the bundle that was found for packets of `flow`, which may refer to the namespaces
+    /// of `holds`.
     pub(super) fn found(
         self,
         dst: &Dst,
@@ -200,8 +203,8 @@ pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata>
     Ok(metadata)
 }
 
-/// Forgets what belongs to a namespace that goes away, in process context. Packets of it may still be
-/// sent, but nothing more is remembered for them.
+/// Forgets what belongs to a namespace that goes away, in process context. Packets of it may still
+/// be sent, but nothing more is remembered for them.
 pub(super) fn forget(net: &Net) {
     let forgotten = || {
         let rcu = rcu::read_lock();

@@ -2,8 +2,8 @@
 
 //! A second opinion: of packets whose bundle is known, it is looked up all the same, and compared.
 //!
-//! Only with `SHADOW=1`, for kernels that find mistakes. A change may be found a moment before the kernel
-//! tells of it, so that a difference counts only if it lasts.
+//! Only with `SHADOW=1`, for kernels that find mistakes. A change may be found a moment before the
+//! kernel tells of it, so that a difference counts only if it lasts.
 
 use super::{
     interface::Interface,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets that wait until key managers have negotiated states for them (`net.core.xfrm_larval_drop=0`).
+//! Packets that wait until key managers have negotiated states for them
+//! (`net.core.xfrm_larval_drop=0`).
 //!
-//! Where there is no interface they wait in a queue of the policy. That one is not for packets of an interface:
-//! it looks them up again as packets of none, and, if that finds nothing, gives them to the device once more, by
-//! way of everything that they have come through before (netfilter, programs, queues), as often as it takes. (And
-//! what it makes of their route leaks a reference: `dst_destroy()` takes it for something without a child.)
-//! Here they wait between the look-up that found no state and the next one, for no longer than a negotiation
-//! may take (`net.core.xfrm_acq_expires`), and in their order.
+//! Where there is no interface they wait in a queue of the policy. That one is not for packets of
+//! an interface: it looks them up again as packets of none, and, if that finds nothing, gives them
+//! to the device once more, by way of everything that they have come through before (netfilter,
+//! programs, queues), as often as it takes. (And what it makes of their route leaks a reference:
+//! `dst_destroy()` takes it for something without a child.) Here they wait between the look-up that
+//! found no state and the next one, for no longer than a negotiation may take
+//! (`net.core.xfrm_acq_expires`), and in their order.
 
 use super::{
     changes::Generation,
@@ -50,7 +52,8 @@ use kernel::{
 /// The time between looks at those that wait, in milliseconds: that of the kernel's own queue.
 const PAUSE: u32 = 100;
 
-/// The time after which a packet is looked up again though nothing seems to have changed, in milliseconds.
+/// The time after which a packet is looked up again though nothing seems to have changed, in
+/// milliseconds.
 const SECOND_LINE: u32 = 1000;
 
 /// How many packets may wait.
@@ -59,7 +62,8 @@ const ALL: usize = 512;
 /// How many packets of one connection may: they are sent all at once.
 const OF_ONE: usize = 32;
 
-/// Which part of the room that is left one connection may use, so that those that never get a state leave some.
+/// Which part of the room that is left one connection may use, so that those that never get a state
+/// leave some.
 const PART: usize = 8;
 
 static WAITING: Global<Timer<Queue>> = Global::new();
@@ -118,8 +122,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Tries the packet in the place `at`, if there may be something new for it. Returns whether there is such
-    /// a place. Only the timer does this, so that places stay where they are.
+    /// Tries the packet in the place `at`, if there may be something new for it. Returns whether
+    /// there is such a place. Only the timer does this, so that places stay where they are.
     fn retry(&self, at: usize, rcu: &rcu::Guard) -> bool {
         let mut places = self.places.lock();
         let Some(place) = places.get_mut(at) else {
@@ -195,7 +199,8 @@ impl Expire for Queue {
 /// Packets can wait, until it is dropped. No device may be left then.
 pub(crate) type WaitRegistration = GlobalRegistration<Timer<Queue>>;
 
-/// Makes the queue. Packets are tried `again` as long as they may wait, and then once `for_the_last_time`.
+/// Makes the queue. Packets are tried `again` as long as they may wait, and then once
+/// `for_the_last_time`.
 pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<WaitRegistration> {
     let places = KVVec::with_capacity(ALL, GFP_KERNEL)?;
     let queue = pin_init!(Queue {
@@ -207,8 +212,8 @@ pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<Wai
     WAITING.register(KBox::pin_init(Timer::new(queue), GFP_KERNEL)?)
 }
 
-/// Lets a packet of the connection `if_id` wait, for which a look-up has just found no state yet. Gives it back
-/// if it can't.
+/// Lets a packet of the connection `if_id` wait, for which a look-up has just found no state yet.
+/// Gives it back if it can't.
 #[cold]
 #[inline(never)]
 pub(super) fn begin(
@@ -225,8 +230,8 @@ pub(super) fn begin(
     Ok(())
 }
 
-/// Has the packets looked at now, because some may wait in vain: their device or namespace goes, though not
-/// before they have. What comes only now is looked at soon enough.
+/// Has the packets looked at now, because some may wait in vain: their device or namespace goes,
+/// though not before they have. What comes only now is looked at soon enough.
 pub(super) fn look() {
     let rcu = rcu::read_lock();
     let queue = WAITING.get(&rcu);

@@ -61,8 +61,8 @@ impl<T: LinkOps> VTable<T> {
 
     /// # Safety
     ///
-    /// The kernel calls this once, with RTNL held, while it unregisters a device of this kind, or when it
-    /// could not register one.
+    /// The kernel calls this once, with RTNL held, while it unregisters a device of this kind, or
+    /// when it could not register one.
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The kernel calls this once, with RTNL held, before the private data goes.
         let rtnl = unsafe { Rtnl::assume() };
@@ -81,8 +81,8 @@ impl<T: LinkOps> VTable<T> {
 
     /// # Safety
     ///
-    /// The kernel calls this for a device of this kind that has been registered, with softirqs disabled,
-    /// and hands over the packet.
+    /// The kernel calls this for a device of this kind that has been registered, with softirqs
+    /// disabled, and hands over the packet.
     unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
@@ -90,10 +90,11 @@ impl<T: LinkOps> VTable<T> {
         // SAFETY: The callback takes over the packet.
         let skb = unsafe { OwnedSkBuff::from_raw(skb) };
         let start_xmit = |rcu: &rcu::Guard| {
-            // Packet sockets that bypass the queues look whether the device is up before they disable
-            // softirqs, and so may come when it has been unregistered.
+            // Packet sockets that bypass the queues look whether the device is up before they
+            // disable softirqs, and so may come when it has been unregistered.
             //
-            // SAFETY: The kernel calls this for a device that it has a reference to, in a critical section.
+            // SAFETY: The kernel calls this for a device that it has a reference to, in a critical
+            // section.
             match unsafe { Device::if_registered(dev) } {
                 Some(dev) => T::start_xmit(dev, skb, rcu),
                 None => skb.free(DropReason::DEV_READY),
@@ -108,8 +109,8 @@ impl<T: LinkOps> VTable<T> {
     ///
     /// The kernel calls this for a device of this kind whose private data is initialised.
     unsafe extern "C" fn get_iflink(dev: *const bindings::net_device) -> c_int {
-        // SAFETY: The kernel calls this for devices that `newlink` has got as far as registering, and may
-        // do so when they were unregistered.
+        // SAFETY: The kernel calls this for devices that `newlink` has got as far as registering,
+        // and may do so when they were unregistered.
         unsafe { (*Private::<T>::of(dev.cast_mut())).data() }.get_iflink()
     }
 }

@@ -19,11 +19,11 @@ use core::{
 
 use kernel::sync::rcu;
 
-/// A device of the kind `T` that is kept: there is memory of it until this is dropped, and its removal
-/// waits for that.
+/// A device of the kind `T` that is kept: there is memory of it until this is dropped, and its
+/// removal waits for that.
 ///
-/// It may have been unregistered, and its namespaces be gone. So nothing can be done with it but to ask
-/// for the device, which is there as long as it is registered.
+/// It may have been unregistered, and its namespaces be gone. So nothing can be done with it but to
+/// ask for the device, which is there as long as it is registered.
 ///
 /// # Invariants
 ///

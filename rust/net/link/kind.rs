@@ -57,8 +57,9 @@ impl<T: LinkOps> KindRef<T> {
 
 /// A kind of devices, to be declared as a `static`.
 pub(crate) struct Kind<T: LinkOps> {
-    /// In memory that is read-only, as the rest of this is not. What tells the devices of the kind from
-    /// others is the address, which nothing promises to be the same each time the constant is used.
+    /// In memory that is read-only, as the rest of this is not. What tells the devices of the kind
+    /// from others is the address, which nothing promises to be the same each time the constant is
+    /// used.
     netdev_ops: &'static bindings::net_device_ops,
     link_ops: Opaque<bindings::rtnl_link_ops>,
     pub(super) rules: &'static [Rule],
@@ -93,8 +94,8 @@ impl<T: LinkOps> Kind<T> {
         })
     }
 
-    /// Lets rtnetlink create devices of this kind. Fails with `EEXIST` when the name is taken, and with
-    /// `EINVAL` when this is not [`LinkOps::KIND`].
+    /// Lets rtnetlink create devices of this kind. Fails with `EEXIST` when the name is taken, and
+    /// with `EINVAL` when this is not [`LinkOps::KIND`].
     pub(crate) fn register(
         &'static self,
         _namespaces: &KindNamespaces<T>,

@@ -100,8 +100,8 @@ impl<T: LinkOps> Kind<T> {
             unsafe { Private::<T>::link(dev, &devices, rtnl) };
             // SAFETY: `dev` is set up and its private data initialised; RTNL is held.
             to_result(unsafe { bindings::register_netdevice(dev) }).inspect_err(|_| {
-                // One that had become visible is taken down by the kernel, which calls `ndo_uninit`, and the
-                // destructor when nobody refers to it any more.
+                // One that had become visible is taken down by the kernel, which calls
+                // `ndo_uninit`, and the destructor when nobody refers to it any more.
                 //
                 // SAFETY: The device is valid. If it was never registered, nobody else has seen it.
                 unsafe {

@@ -2,11 +2,11 @@
 
 //! Kinds of network devices that rtnetlink creates, changes, dumps and deletes.
 //!
-//! A driver says what it does in three traits, as the kernel has three structures for it: [`LinkOps`]
-//! is what rtnetlink asks (`struct rtnl_link_ops`), [`DeviceOps`] what the stack asks of a device
-//! (`struct net_device_ops`), and [`NamespaceOps`] what is kept for each network namespace
-//! (`struct pernet_operations`). The type that implements the first two is what the driver keeps for
-//! one device. A [`Kind`] of it, a `static`, is what is registered.
+//! A driver says what it does in three traits, as the kernel has three structures for it:
+//! [`LinkOps`] is what rtnetlink asks (`struct rtnl_link_ops`), [`DeviceOps`] what the stack asks
+//! of a device (`struct net_device_ops`), and [`NamespaceOps`] what is kept for each network
+//! namespace (`struct pernet_operations`). The type that implements the first two is what the
+//! driver keeps for one device. A [`Kind`] of it, a `static`, is what is registered.
 //!
 //! Where a method is given a [`Device`], that is registered, and its namespaces are there.
 //!
@@ -116,8 +116,8 @@ pub(crate) trait NamespaceOps: Sized + Send + Sync + 'static {
     /// Makes the data of one namespace.
     fn init() -> impl PinInit<Self, Error>;
 
-    /// A namespace goes away; the devices whose link namespace it is are gone, others that are in it
-    /// may be there for a moment. What [`Kind::hold`] has given out for it has to be dropped.
+    /// A namespace goes away; the devices whose link namespace it is are gone, others that are in
+    /// it may be there for a moment. What [`Kind::hold`] has given out for it has to be dropped.
     fn exit(net: &Net);
 }
 

@@ -37,9 +37,10 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// If `initialised`, `link_net` and `data` are. `registered` devices are, or are about to be, and are in
-/// the list of their link namespace, and so are unregistered before that goes; RTNL protects the list.
-/// After that is withdrawn, a grace period passes before RTNL is released or the device goes.
+/// If `initialised`, `link_net` and `data` are. `registered` devices are, or are about to be, and
+/// are in the list of their link namespace, and so are unregistered before that goes; RTNL protects
+/// the list. After that is withdrawn, a grace period passes before RTNL is released or the device
+/// goes.
 #[repr(C)]
 pub(in crate::net) struct Private<T: LinkOps> {
     initialised: Atomic<bool>,
@@ -76,8 +77,8 @@ impl<T: LinkOps> Private<T> {
 
     /// Whether the device has not been unregistered. Its private data need not be initialised.
     pub(super) fn is_registered(&self) -> bool {
-        // Whoever reads this has found the device, and with it all that was written before. What was read
-        // before it was withdrawn holds until a grace period has passed.
+        // Whoever reads this has found the device, and with it all that was written before. What
+        // was read before it was withdrawn holds until a grace period has passed.
         atomic::load(&self.registered)
     }
 
@@ -131,8 +132,8 @@ impl<T: LinkOps> Private<T> {
     ///
     /// # Safety
     ///
-    /// The device is of this kind, its private data initialised. It was never visible, or a grace period
-    /// passes before RTNL is released and before it is freed.
+    /// The device is of this kind, its private data initialised. It was never visible, or a grace
+    /// period passes before RTNL is released and before it is freed.
     pub(super) unsafe fn unlink(dev: *mut bindings::net_device, _rtnl: &Rtnl) {
         // SAFETY: The contract of this function; RTNL is held, and the neighbours in the list are
         // valid by the type invariant.

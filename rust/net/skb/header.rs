@@ -74,8 +74,8 @@ impl SkBuff {
             // CAST: The header has 40 bytes.
             _ => size_of::<bindings::ipv6hdr>() as u16,
         };
-        // SAFETY: The packet is valid and borrowed exclusively; all members of the union are views of
-        // the same bytes.
+        // SAFETY: The packet is valid and borrowed exclusively; all members of the union are views
+        // of the same bytes.
         let headers = unsafe { (*self.as_raw()).__bindgen_anon_4.headers.as_mut() };
         headers.transport_header = headers.network_header.saturating_add(len);
     }
@@ -130,8 +130,8 @@ impl SkBuff {
             .map_or(0, |[protocol]| protocol)
     }
 
-    /// The protocol that the IPv6 stack has found behind the extension headers, as its control block says
-    /// (`IP6CB(skb)->nhoff`); 0 if that is not in the linear part.
+    /// The protocol that the IPv6 stack has found behind the extension headers, as its control
+    /// block says (`IP6CB(skb)->nhoff`); 0 if that is not in the linear part.
     pub(in crate::net) fn ip6_protocol(&self) -> u8 {
         let cb = (&raw const self.fields().cb).cast::<bindings::inet6_skb_parm>();
         // SAFETY: The control block has room for this, and any bytes are valid values of it.
@@ -170,8 +170,8 @@ impl SkBuff {
     pub(crate) fn exceeds(&self, mtu: u32) -> bool {
         // The kernel looks into the transport header, which may be said to be nowhere.
         if self.is_gso() && self.bytes_from_head::<0>(self.transport_offset()).is_some() {
-            // SAFETY: The packet is valid, has segments, and its transport header begins in the linear
-            // part, behind which there is more in the buffer than a header takes.
+            // SAFETY: The packet is valid, has segments, and its transport header begins in the
+            // linear part, behind which there is more in the buffer than a header takes.
             !unsafe { bindings::skb_gso_validate_network_len(self.as_raw(), mtu) }
         } else {
             self.len() > mtu

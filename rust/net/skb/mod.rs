@@ -35,8 +35,8 @@ compile_error!("`tail` and `end` of a packet are pointers on 32-bit kernels, and
 
 /// A packet that somebody else owns.
 ///
-/// A reference stands for where the packet is. The type has no bytes, so that swapping two packets, for
-/// which exclusive references are enough, changes nothing.
+/// A reference stands for where the packet is. The type has no bytes, so that swapping two packets,
+/// for which exclusive references are enough, changes nothing.
 #[repr(C)]
 pub(crate) struct SkBuff([Opaque<bindings::sk_buff>; 0]);
 
@@ -80,8 +80,8 @@ impl SkBuff {
     }
 
     /// Makes `dev` the device that the packet came in or goes out through. A packet is handled in a
-    /// critical section, and a device that was found registered in that, or in one inside of it, is there
-    /// until it ends; so the packet needs no reference to it.
+    /// critical section, and a device that was found registered in that, or in one inside of it, is
+    /// there until it ends; so the packet needs no reference to it.
     pub(crate) fn set_device(&mut self, dev: &NetDevice, _rcu: &rcu::Guard) {
         // SAFETY: The packet is valid and borrowed exclusively.
         let skb = unsafe { &mut *self.as_raw() };
@@ -129,8 +129,8 @@ impl SkBuff {
         if usize::from(skb.active_extensions) & (1 << id) == 0 {
             return None;
         }
-        // SAFETY: The packet has extensions, this one among them, which lies at its offset in units of 8
-        // bytes. The array has a place for each kind.
+        // SAFETY: The packet has extensions, this one among them, which lies at its offset in units
+        // of 8 bytes. The array has a place for each kind.
         unsafe {
             let offset =
                 usize::from(*(&raw const (*skb.extensions).offset).cast::<u8>().add(id)) * 8;

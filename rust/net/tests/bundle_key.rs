@@ -50,8 +50,8 @@ fn key(bytes: &[u8], family: Family, route: u64, info: MdInfo, net: &Net) -> Res
     Ok(BundleKey::new(flow, route, info, net))
 }
 
-/// Whether packets with the same bytes have the same key, and those that differ in one byte from the
-/// addresses to the end of the ports have another one.
+/// Whether packets with the same bytes have the same key, and those that differ in one byte from
+/// the addresses to the end of the ports have another one.
 fn told_apart<const N: usize>(
     bytes: [u8; N],
     family: Family,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that are kept, what is left of them when they were unregistered, and packets that wait for them.
+//! Devices that are kept, what is left of them when they were unregistered, and packets that wait
+//! for them.
 
 use super::packet::packet;
 
@@ -180,7 +181,8 @@ fn register(_lock: &Lock) -> Result<*mut bindings::net_device> {
         return Err(ENOMEM);
     }
     let mut params = bindings::rtnl_newlink_params::default();
-    // SAFETY: The device is new, and RTNL is held. Without a link namespace it is that of the device.
+    // SAFETY: The device is new, and RTNL is held. Without a link namespace it is that of the
+    // device.
     let ret = unsafe { Kind::<Plain>::newlink(dev, &raw mut params, core::ptr::null_mut()) };
     if ret != 0 {
         // SAFETY: It was not registered.
@@ -195,8 +197,8 @@ fn transmit(dev: *mut bindings::net_device) -> Result {
     let skb = packet(&[0; 20])?;
     let _rcu = rcu::read_lock();
     let start_xmit = VTable::<Plain>::OPS.ndo_start_xmit.ok_or(EINVAL)?;
-    // SAFETY: The device is live, and the packet handed over. The device of this test is content with a
-    // critical section.
+    // SAFETY: The device is live, and the packet handed over. The device of this test is content
+    // with a critical section.
     unsafe { start_xmit(skb.into_raw(), dev) };
     Ok(())
 }

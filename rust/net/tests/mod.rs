@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of what can be shown without traffic. Compiled with `KUNIT_TESTS=1`, for kernels with KUnit.
+//! KUnit tests of what can be shown without traffic. Compiled with `KUNIT_TESTS=1`, for kernels
+//! with KUnit.
 
 mod bundle_key;
 mod device;

@@ -37,8 +37,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The dst has a state, and is the first field of a `struct xfrm_dst`. `holds` are of the namespaces of
-/// its policies and states, of its device, and of the route that it is upon.
+/// The dst has a state, and is the first field of a `struct xfrm_dst`. `holds` are of the
+/// namespaces of its policies and states, of its device, and of the route that it is upon.
 pub(crate) struct Bundle {
     // Before `holds`: fields are dropped in this order.
     dst: ARef<Dst>,
@@ -58,8 +58,8 @@ impl Dst {
         (!state.is_null()).then(|| unsafe { State::from_raw(state) })
     }
 
-    /// The largest packet that can be sent, in bytes: [`Dst::mtu`], with a look first at what bundles
-    /// that were checked have of their own, which they return before they ask the route.
+    /// The largest packet that can be sent, in bytes: [`Dst::mtu`], with a look first at what
+    /// bundles that were checked have of their own, which they return before they ask the route.
     pub(crate) fn bundle_mtu(&self) -> u32 {
         const FLAGS: c_ulong = u32_as_usize(bindings::DST_METRICS_FLAGS);
         const MTU: usize = u32_as_usize(bindings::RTAX_MTU) - 1;
@@ -80,17 +80,17 @@ impl Dst {
 }
 
 impl Bundle {
-    /// Takes `dst`, which was found for `flow`, as a bundle, if it goes through IPsec, refers to no other
-    /// namespaces than those of `holds`, and would be found again for every packet of the flow, for as
-    /// long as nothing changes that the kernel tells of, or that [`Self::is_valid`] sees. That is not so
-    /// where
+    /// Takes `dst`, which was found for `flow`, as a bundle, if it goes through IPsec, refers to no
+    /// other namespaces than those of `holds`, and would be found again for every packet of the
+    /// flow, for as long as nothing changes that the kernel tells of, or that [`Self::is_valid`]
+    /// sees. That is not so where
     ///
-    /// - the look-up has to be repeated because it asks the key managers for more: optional transforms
-    ///   that have no state yet, and states that each CPU has of its own;
+    /// - the look-up has to be repeated because it asks the key managers for more: optional
+    ///   transforms that have no state yet, and states that each CPU has of its own;
     /// - a security module is asked each time, and may change its mind;
     /// - the look-up chooses a source address among those of IPv6, whose ranks change;
-    /// - the next hop is not known to be there: until it is, or is known not to be, a look-up may prefer
-    ///   another one.
+    /// - the next hop is not known to be there: until it is, or is known not to be, a look-up may
+    ///   prefer another one.
     pub(crate) fn new(
         dst: &Dst,
         flow: &Flow,
@@ -112,7 +112,8 @@ impl Bundle {
         }
         let mut transforms: c_int = 0;
         for policy in Self::policies(dst) {
-            // SAFETY: The bundle holds references to its policies; what is read here does not change.
+            // SAFETY: The bundle holds references to its policies; what is read here does not
+            // change.
             let (flags, count, has_label) = unsafe {
                 (
                     (*policy).flags,
@@ -186,7 +187,8 @@ impl Bundle {
     fn parts(dst: &Dst) -> impl Iterator<Item = &Dst> {
         let next = |dst: &&Dst| {
             dst.state()?;
-            // SAFETY: What has a state is a bundle, which holds a reference to the next one, or to a route.
+            // SAFETY: What has a state is a bundle, which holds a reference to the next one, or to
+            // a route.
             unsafe { (*Self::fields(dst)).child.cast::<Dst>().as_ref() }
         };
         core::iter::successors(Some(dst), next)
@@ -201,9 +203,10 @@ impl Bundle {
         self.holds.0.is_of(net) || self.holds.1.as_ref().is_some_and(|hold| hold.is_of(net))
     }
 
-    /// Whether the bundle can be used still: its first policy, states and routes are there and valid, and
-    /// its MTU is up to date. That is what the kernel asks of bundles that sockets keep. It does not say that
-    /// a look-up would find the same one: another policy, state or route may have come that it would prefer.
+    /// Whether the bundle can be used still: its first policy, states and routes are there and
+    /// valid, and its MTU is up to date. That is what the kernel asks of bundles that sockets keep.
+    /// It does not say that a look-up would find the same one: another policy, state or route may
+    /// have come that it would prefer.
     pub(crate) fn is_valid(&self, _rcu: &rcu::Guard) -> bool {
         let dst = self.dst.as_raw();
         // As dst_check() does with what asks to be checked always, as bundles do.
@@ -233,8 +236,8 @@ impl Bundle {
     }
 }
 
-/// Whether packets go the same way through two bundles: by the same policies and states to the same router on
-/// the same device, and as large.
+/// Whether packets go the same way through two bundles: by the same policies and states to the same
+/// router on the same device, and as large.
 #[cfg(SHADOW)]
 pub(crate) fn is_same_way(one: &Dst, other: &Dst, rcu: &rcu::Guard) -> bool {
     let path = |dst| Bundle::parts(dst).find(|dst| dst.state().is_none());

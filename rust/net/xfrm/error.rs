@@ -36,8 +36,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which is
-/// one of `family`. It has come in by a device.
+/// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which
+/// is one of `family`. It has come in by a device.
 pub(crate) struct IcmpError<'a> {
     skb: &'a mut SkBuff,
     request: Request,
@@ -70,7 +70,8 @@ impl<'a> IcmpError<'a> {
         Self::new(skb, Family::Inet6, protocol, offset, request, rcu)
     }
 
-    /// The error about the packet that `skb` begins with, whose IPsec header comes after `offset` bytes.
+    /// The error about the packet that `skb` begins with, whose IPsec header comes after `offset`
+    /// bytes.
     fn new(
         skb: &'a mut SkBuff,
         family: Family,
@@ -93,8 +94,8 @@ impl<'a> IcmpError<'a> {
         };
         let net = skb.device(rcu)?.net(rcu);
         let state = State::find(net, skb, family, protocol, spi)?;
-        // INVARIANT: The look-up has found the destination where headers of this family have it, at the
-        // end; the device was there above.
+        // INVARIANT: The look-up has found the destination where headers of this family have it, at
+        // the end; the device was there above.
         Some(Self {
             skb,
             request,
@@ -114,9 +115,9 @@ impl<'a> IcmpError<'a> {
         self.skb.device(rcu)
     }
 
-    /// The route that the packet took, if it was to leave through the device with the index `oif` in the
-    /// namespace of the state (0 for none), as [`State::route`] has it. That device stands for its VRF,
-    /// and for no more.
+    /// The route that the packet took, if it was to leave through the device with the index `oif`
+    /// in the namespace of the state (0 for none), as [`State::route`] has it. That device stands
+    /// for its VRF, and for no more.
     pub(crate) fn route(&self, oif: c_int) -> Result<ARef<Dst>> {
         let tos = match self.family {
             Family::Inet => {
@@ -132,8 +133,8 @@ impl<'a> IcmpError<'a> {
         self.state.route(oif, tos, self.route_mark())
     }
 
-    /// The mark by which that route is looked up. What the state leaves of a packet's own mark, the error
-    /// can tell, if marks are to be reflected (`fwmark_reflect`).
+    /// The mark by which that route is looked up. What the state leaves of a packet's own mark, the
+    /// error can tell, if marks are to be reflected (`fwmark_reflect`).
     fn route_mark(&self) -> u32 {
         let net = self.state.net().as_raw();
         // SAFETY: The namespace is live.
@@ -145,9 +146,9 @@ impl<'a> IcmpError<'a> {
         })
     }
 
-    /// Does what the error asks for, to [that route](Self::route): the same look-up is made as for the
-    /// packet. A route that is to be redirected by IPv6 is one through the device by which the error came
-    /// in.
+    /// Does what the error asks for, to [that route](Self::route): the same look-up is made as for
+    /// the packet. A route that is to be redirected by IPv6 is one through the device by which the
+    /// error came in.
     pub(crate) fn apply(&mut self, oif: c_int, rcu: &rcu::Guard) {
         let net = self.state.net();
         let vrf = NetDevice::by_index(net, oif, rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
@@ -172,8 +173,8 @@ impl<'a> IcmpError<'a> {
                 let Ok(route) = self.route(vrf) else {
                     return;
                 };
-                // SAFETY: As above; the route is one of that family, whose operations there are, and RCU
-                // is held.
+                // SAFETY: As above; the route is one of that family, whose operations there are,
+                // and RCU is held.
                 unsafe { bindings::datapath_dst_update_pmtu(route.as_raw(), skb, mark, mtu) };
             }
             (Family::Inet, Request::Redirect) => {

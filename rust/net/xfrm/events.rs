@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens to policies and states, for whoever wants to know: a key manager that manages nothing.
+//! What happens to policies and states, for whoever wants to know: a key manager that manages
+//! nothing.
 //!
 //! C source: [`net/xfrm/xfrm_state.c`](srctree/net/xfrm/xfrm_state.c), `km_state_notify()`,
 //! `km_policy_notify()`, `km_migrate()`
@@ -26,9 +27,10 @@ use kernel::{
 
 /// What happens to policies and states is told; undone when dropped.
 ///
-/// That is: they are added, updated, deleted, flushed, migrated, about to expire or expired. It is told when
-/// it can be found. Two things are not told: states that expire by their count of packets or bytes stop
-/// being valid at once, and what `XFRM_MSG_MIGRATE_STATE` adds; see [`Net::newest_state`].
+/// That is: they are added, updated, deleted, flushed, migrated, about to expire or expired. It is
+/// told when it can be found. Two things are not told: states that expire by their count of packets
+/// or bytes stop being valid at once, and what `XFRM_MSG_MIGRATE_STATE` adds; see
+/// [`Net::newest_state`].
 #[pin_data(PinnedDrop)]
 pub(crate) struct EventsRegistration<L: Listener> {
     #[pin]
@@ -74,8 +76,8 @@ impl<L: Listener> EventsRegistration<L> {
 
     /// # Safety
     ///
-    /// The kernel calls this, in an RCU read-side critical section, with an event of a state, or of all
-    /// states of a namespace.
+    /// The kernel calls this, in an RCU read-side critical section, with an event of a state, or of
+    /// all states of a namespace.
     unsafe extern "C" fn notify(
         state: *mut bindings::xfrm_state,
         event: *const bindings::km_event,
@@ -99,8 +101,8 @@ impl<L: Listener> EventsRegistration<L> {
 
     /// # Safety
     ///
-    /// The kernel calls this, in an RCU read-side critical section, with an event of a policy, or of all
-    /// policies of a namespace.
+    /// The kernel calls this, in an RCU read-side critical section, with an event of a policy, or
+    /// of all policies of a namespace.
     unsafe extern "C" fn notify_policy(
         policy: *mut bindings::xfrm_policy,
         _direction: c_int,
@@ -120,8 +122,8 @@ impl<L: Listener> EventsRegistration<L> {
 
     /// # Safety
     ///
-    /// The kernel calls this, in an RCU read-side critical section, when a policy and its states have got
-    /// other addresses.
+    /// The kernel calls this, in an RCU read-side critical section, when a policy and its states
+    /// have got other addresses.
     unsafe extern "C" fn migrate(
         _selector: *const bindings::xfrm_selector,
         _direction: u8,

@@ -2,8 +2,9 @@
 
 //! What becomes of a packet out of a tunnel, which GRO sees before the IP stack does.
 //!
-//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. But of a packet that has come
-//! through a state before, they forget that: the next state gets it as if it came from outside.
+//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. But of a packet that has
+//! come through a state before, they forget that: the next state gets it as if it came from
+//! outside.
 
 use super::{
     state::OwnedState,
@@ -33,8 +34,8 @@ use kernel::{
 /// Length of a UDP header.
 const UDP: usize = 8;
 
-/// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of the
-/// packet.
+/// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of
+/// the packet.
 #[inline]
 pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     // SAFETY: Nothing is asked of the caller.
@@ -58,7 +59,8 @@ fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     Some((state, family))
 }
 
-/// Where in the packet ESP begins, if it has it: behind the IP header or in UDP. GRO takes no fragments.
+/// Where in the packet ESP begins, if it has it: behind the IP header or in UDP. GRO takes no
+/// fragments.
 fn esp_offset(skb: &SkBuff, family: Family) -> Option<usize> {
     let (protocol, offset) = match family {
         Family::Inet => {

@@ -54,8 +54,8 @@ impl Received {
 
 /// Somebody who takes IPsec packets.
 pub(crate) trait Handler: 'static {
-    /// Whether a packet may go through the state `next`. It has come through IPsec before, and no policy
-    /// check has seen all of that yet; the last one will, if nothing is decided here.
+    /// Whether a packet may go through the state `next`. It has come through IPsec before, and no
+    /// policy check has seen all of that yet; the last one will, if nothing is decided here.
     fn may_enter(skb: &mut SkBuff, next: &State, family: Family, rcu: &rcu::Guard) -> bool;
 
     /// The last state is done with the packet.
@@ -141,8 +141,8 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     .to_raw()
 }
 
-/// Whether an error is the handler's. One that is not, because there is a state but no interface for it,
-/// goes to the next handler (`-1`); all others end here (`0`).
+/// Whether an error is the handler's. One that is not, because there is a state but no interface
+/// for it, goes to the next handler (`-1`); all others end here (`0`).
 fn handle_error<H: Handler>(error: Option<IcmpError<'_>>, rcu: &rcu::Guard) -> c_int {
     match error.map(|error| H::error(error, rcu)) {
         Some(false) => -1,

@@ -43,8 +43,8 @@ pub(crate) trait EncapOps: 'static {
 }
 
 /// The encapsulation is registered; undone when dropped. Routes that use it hold a reference to the
-/// module, so that it stays while there are any. A module whose initialisation fails does not wait for
-/// them: it registers this last.
+/// module, so that it stays while there are any. A module whose initialisation fails does not wait
+/// for them: it registers this last.
 #[pin_data(PinnedDrop)]
 pub(crate) struct EncapRegistration<E: EncapOps> {
     #[pin]

@@ -103,12 +103,12 @@ impl Metadata {
         Ok(unsafe { Self::from_owned(metadata) })
     }
 
-    /// Which connection the packet belongs to, and the route that it had before these were attached;
-    /// `None` if they are metadata of another kind.
+    /// Which connection the packet belongs to, and the route that it had before these were
+    /// attached; `None` if they are metadata of another kind.
     pub(crate) fn xfrm_info(&self) -> Option<(MdInfo, Option<&Dst>)> {
         let metadata = self.as_raw();
-        // SAFETY: The metadata is live, and nobody changes it. The type says which member of the union
-        // is used. It holds a reference to the route, if it has one.
+        // SAFETY: The metadata is live, and nobody changes it. The type says which member of the
+        // union is used. It holds a reference to the route, if it has one.
         unsafe {
             if (*metadata).type_ != bindings::metadata_type_METADATA_XFRM {
                 return None;
@@ -121,8 +121,8 @@ impl Metadata {
 }
 
 impl SkBuff {
-    /// The connection that the packet's metadata name, if any, and the route that it has, or had before
-    /// these were attached.
+    /// The connection that the packet's metadata name, if any, and the route that it has, or had
+    /// before these were attached.
     #[inline]
     pub(crate) fn md_info_and_route(&mut self) -> (Option<MdInfo>, Option<&Dst>) {
         match self.dst() {
@@ -136,8 +136,8 @@ impl SkBuff {
     }
 }
 
-/// Metadata that say which IPsec connection packets belong to, to be attached to any number of them.
-/// Nobody changes them.
+/// Metadata that say which IPsec connection packets belong to, to be attached to any number of
+/// them. Nobody changes them.
 ///
 /// # Invariants
 ///

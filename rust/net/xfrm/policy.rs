@@ -24,9 +24,10 @@ use kernel::{
 /// The bundle of states through which the policies of the interface `if_id` send packets of `flow`
 /// that would take `route`; `route` itself when no policy applies.
 ///
-/// Fails with `EPERM` when a policy blocks the flow, while there is no state for it (an acquire is sent to
-/// the key managers) with `EAGAIN` if packets are to wait for one (`net.core.xfrm_larval_drop` is 0) and with
-/// `EREMOTE` if not, or for lack of memory or of a route.
+/// Fails with `EPERM` when a policy blocks the flow, while there is no state for it (an acquire is
+/// sent to the key managers) with `EAGAIN` if packets are to wait for one
+/// (`net.core.xfrm_larval_drop` is 0) and with `EREMOTE` if not, or for lack of memory or of a
+/// route.
 pub(crate) fn lookup_with_ifid(
     net: &Net,
     route: ARef<Dst>,
@@ -50,7 +51,8 @@ pub(crate) fn lookup_with_ifid(
 }
 
 impl Net {
-    /// For how many seconds key managers may take to negotiate states (`net.core.xfrm_acq_expires`).
+    /// For how many seconds key managers may take to negotiate states
+    /// (`net.core.xfrm_acq_expires`).
     pub(crate) fn acquire_expires(&self) -> u32 {
         // SAFETY: The namespace is live; others write the whole field.
         unsafe { read_once(&raw const (*self.as_raw()).xfrm.sysctl_acq_expires) }
@@ -71,7 +73,7 @@ pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
 ///
 /// `net` is the namespace whose policies are asked.
 pub(crate) fn try_check_in(net: &Net, skb: &mut SkBuff, family: Family) -> bool {
-    // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network header of
-    // that family. Packets come in with softirqs disabled.
+    // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network
+    // header of that family. Packets come in with softirqs disabled.
     unsafe { bindings::datapath_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }
 }

@@ -67,16 +67,16 @@ impl Drop for OwnedState {
 }
 
 impl Net {
-    /// What tells the state that was added last from others that are live at the same time; 0 if there is
-    /// none. It changes when one is added, by whomever.
+    /// What tells the state that was added last from others that are live at the same time; 0 if
+    /// there is none. It changes when one is added, by whomever.
     pub(crate) fn newest_state(&self) -> u64 {
         // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
         let first = unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_all.next) };
         usize_as_u64(first.addr())
     }
 
-    /// How large the hash tables of states are; they never shrink. Of states that are as good as each other a look-up
-    /// takes the first, and growing changes the order.
+    /// How large the hash tables of states are; they never shrink. Of states that are as good as
+    /// each other a look-up takes the first, and growing changes the order.
     pub(crate) fn state_table_size(&self) -> u32 {
         // SAFETY: The namespace is live, and the number is accessed atomically.
         unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_hmask) }
@@ -115,8 +115,9 @@ impl State {
         unsafe { !(*self.as_raw()).security.is_null() }
     }
 
-    /// The mark that the route of a packet with `mark`, once it went through the state, is looked up by:
-    /// what the state sets (`XFRMA_SET_MARK`), which may leave some bits as they are; 0 if it sets none.
+    /// The mark that the route of a packet with `mark`, once it went through the state, is looked
+    /// up by: what the state sets (`XFRMA_SET_MARK`), which may leave some bits as they are; 0 if
+    /// it sets none.
     pub(in crate::net) fn route_mark(&self, mark: u32) -> u32 {
         // SAFETY: The state is live; an update of it changes the fields while they are read.
         let (value, mask) = unsafe {
@@ -133,11 +134,12 @@ impl State {
     }
 
     /// The route that packets take once they went through the state, looked up as for a bundle
-    /// (`xfrm_bundle_create()`): `oif` is the index of the device that they are to leave through, of
-    /// which no more counts than the VRF it is or belongs to; 0 for none. `tos` is theirs, as `mark` is.
+    /// (`xfrm_bundle_create()`): `oif` is the index of the device that they are to leave through,
+    /// of which no more counts than the VRF it is or belongs to; 0 for none. `tos` is theirs, as
+    /// `mark` is.
     ///
-    /// Packets in UDP or TCP are routed by their ports, too. Those are left out here, because errors about
-    /// such packets are for UDP and TCP.
+    /// Packets in UDP or TCP are routed by their ports, too. Those are left out here, because
+    /// errors about such packets are for UDP and TCP.
     pub(in crate::net) fn route(&self, oif: c_int, tos: u8, mark: u32) -> Result<ARef<Dst>> {
         let state = self.as_raw();
         // SAFETY: The state is live, and neither its addresses nor its family or protocol change.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! IP packets in IP packets that belong to IPsec: those that IPComp found not worth compressing, and
-//! states of the protocols IPIP and IPv6.
+//! IP packets in IP packets that belong to IPsec: those that IPComp found not worth compressing,
+//! and states of the protocols IPIP and IPv6.
 //!
 //! Handlers of one family form a chain, highest priority (smallest number) first. The modules
 //! `xfrm4_tunnel` and `xfrm6_tunnel` provide the states.

@@ -25,9 +25,9 @@ use kernel::sync::rcu;
 ///
 /// # Invariants
 ///
-/// `hold` is of the namespace that the device was in, and that the route attached to the packet belongs to, if
-/// there is one. The packet has counted references to all that it refers to, but for the device, of which `dev`
-/// is one.
+/// `hold` is of the namespace that the device was in, and that the route attached to the packet
+/// belongs to, if there is one. The packet has counted references to all that it refers to, but for
+/// the device, of which `dev` is one.
 pub(crate) struct Waiting<T: LinkOps> {
     // Before the others: fields are dropped in this order.
     skb: OwnedSkBuff,
@@ -35,13 +35,13 @@ pub(crate) struct Waiting<T: LinkOps> {
     hold: Hold,
 }
 
-// SAFETY: Packets are handed from CPU to CPU. By the type invariant what this one refers to stays, wherever it
-// is put.
+// SAFETY: Packets are handed from CPU to CPU. By the type invariant what this one refers to stays,
+// wherever it is put.
 unsafe impl<T: LinkOps> Send for Waiting<T> {}
 
 impl<T: LinkOps> Waiting<T> {
-    /// Keeps a packet that `dev` has been given. That fails if what is attached to it belongs to another
-    /// namespace, or may do so, and once the device's namespace is being removed.
+    /// Keeps a packet that `dev` has been given. That fails if what is attached to it belongs to
+    /// another namespace, or may do so, and once the device's namespace is being removed.
     pub(crate) fn new(
         mut skb: OwnedSkBuff,
         dev: &Device<T>,
@@ -67,7 +67,8 @@ impl<T: LinkOps> Waiting<T> {
             return Err(skb);
         };
         skb.set_device(dev, rcu);
-        // A socket that was found for a packet before it was received may be one that it does not count for.
+        // A socket that was found for a packet before it was received may be one that it does not
+        // count for.
         //
         // SAFETY: The packet is ours.
         unsafe {
@@ -75,7 +76,8 @@ impl<T: LinkOps> Waiting<T> {
                 bindings::skb_orphan(skb.as_raw());
             }
         }
-        // INVARIANT: The route was compared. Sockets, states, conntrack entries and the route are counted now.
+        // INVARIANT: The route was compared. Sockets, states, conntrack entries and the route are
+        // counted now.
         Ok(Self {
             skb,
             dev: KeptDevice::new(dev),
@@ -83,8 +85,8 @@ impl<T: LinkOps> Waiting<T> {
         })
     }
 
-    /// The device, unless the packet waits for it in vain: because it was unregistered, switched off, or moved
-    /// to another namespace, or its namespace is being removed.
+    /// The device, unless the packet waits for it in vain: because it was unregistered, switched
+    /// off, or moved to another namespace, or its namespace is being removed.
     pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g Device<T>> {
         let dev = self.dev.get(rcu)?;
         let net = dev.net(rcu);
@@ -93,10 +95,11 @@ impl<T: LinkOps> Waiting<T> {
         stays.then_some(dev)
     }
 
-    /// Lets `f` try to send the packet. If it gives a packet back, that waits; `None` if there is none any more.
+    /// Lets `f` try to send the packet. If it gives a packet back, that waits; `None` if there is
+    /// none any more.
     ///
-    /// `f` has no place where it could leave the packet. Softirqs have to be disabled, as they are wherever
-    /// packets are sent.
+    /// `f` has no place where it could leave the packet. Softirqs have to be disabled, as they are
+    /// wherever packets are sent.
     pub(crate) fn retry(
         self,
         f: fn(&Device<T>, OwnedSkBuff, &rcu::Guard) -> Option<OwnedSkBuff>,
