@@ -5,6 +5,10 @@
 #![crate_name = "xfrm_interface_rust"]
 
 mod bindings;
+#[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
+mod doctests {
+    include!(env!("DOCTESTS"));
+}
 mod net;
 #[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
 mod tests;

@@ -3,6 +3,23 @@
 //! RTNL, the lock under which network devices are configured.
 //!
 //! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
+//!
+//! # Examples
+//!
+//! What may only be done with RTNL held takes evidence of it, which callbacks of the kernel get:
+//!
+//! ```
+//! use crate::net::rtnl::{
+//!     synchronize_net,
+//!     Rtnl, //
+//! };
+//!
+//! fn unlink(rtnl: &Rtnl) {
+//!     // Nobody finds it any more; and now nobody has it who did.
+//!     synchronize_net(rtnl);
+//! }
+//! # let _: fn(&Rtnl) = unlink;
+//! ```
 
 use crate::bindings;
 
