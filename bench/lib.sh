@@ -11,6 +11,7 @@
 # shellcheck disable=SC2034 # The scripts that source this use what it sets.
 
 declare -A module_name=([c]=xfrm_interface [rust]=xfrm_interface_rust)
+. "${BASH_SOURCE[0]%/*}/../scripts/load-driver.sh"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -22,30 +23,18 @@ progress() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
 
 load_driver()
 {
-	local dependencies
-
-	case $1 in
-	c)
-		modprobe xfrm_interface
-		return
-		;;
-	builtin)
-		grep -q '/xfrm_interface_rust\.ko$' "/lib/modules/$(uname -r)/modules.builtin" ||
-			die 'our driver is not built into this kernel'
-		return
-		;;
-	esac
-	dependencies=$(modinfo -F depends "$MODULE")
-	# shellcheck disable=SC2086 # A list of words.
-	modprobe -a ${dependencies//,/ }
-	insmod "$MODULE"
+	if [ "$1" = builtin ]; then
+		DRIVER=rust driver_built_in || die 'our driver is not built into this kernel'
+	else
+		DRIVER=$1 driver_load
+	fi
 }
 
 # Namespaces go away in the background, and hold the driver until then.
 unload_driver()
 {
 	settle
-	[ "$1" = builtin ] || rmmod "${module_name[$1]}"
+	[ "$1" = builtin ] || DRIVER=$1 driver_unload
 }
 
 ################################################################################

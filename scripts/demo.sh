@@ -20,6 +20,7 @@
 set -eEuo pipefail
 
 MODULE=${MODULE:-/src/out/stock/rust/xfrm_interface_rust.ko}
+. "${BASH_SOURCE[0]%/*}/../scripts/load-driver.sh"
 name=${MODULE##*/} name=${name%.ko}
 
 tenants=(red blue green)
@@ -108,13 +109,9 @@ finish() {
 # --- the module -----------------------------------------------------------------------------------
 
 load_module() {
-	local depends
 	read -r taint </proc/sys/kernel/tainted
-	[ ! -d "/sys/module/$name" ] || return 0
-	depends=$(modinfo -F depends "$MODULE")
-	# shellcheck disable=SC2086 # A list of words.
-	modprobe -a ${depends//,/ }
-	insmod "$MODULE" || die "cannot load $MODULE; the kernel says: $(dmesg | tail -n 1)"
+	! driver_loaded || return 0
+	driver_load || die "cannot load $MODULE; the kernel says: $(dmesg | tail -n 1)"
 	loaded=yes
 }
 

@@ -99,8 +99,7 @@ fi
 
 if [ -n "$shell" ]; then
 	printf '%s\n' "export MODULE=/src/out/$kernel/rust/xfrm_interface_rust.ko" \
-		'for m in $(modinfo -F depends "$MODULE" | tr , " "); do modprobe "$m"; done' \
-		'insmod "$MODULE" && lsmod | grep xfrm_interface' \
+		'. /src/scripts/load-driver.sh' 'driver_load && lsmod | grep xfrm_interface' \
 		'echo "Try: ip link add ipsec0 type xfrm external; ip -d link show ipsec0. Leave with: exit"' \
 		'exec bash -i' >"$work/command"
 	inside="${vng[*]} --exec 'bash /vm/command'"
