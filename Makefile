@@ -16,15 +16,15 @@ vm := $(scripts)/vm.sh
 demo: modules
 	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
 
-## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu": some; ALL=1: more combinations)
+## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu" or packets/: some; ALL=1: more combinations)
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules
 	@$(vm) --timeout 4200 -- bash /src/selftests/$(runner)
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
-# kmemleak costs more than all the rest together: it watches those that make and delete things.
-leaks := netns lwt link metadata errors netns-exit module allocation-faults
+# kmemleak costs more than all the rest together: it watches those that make and delete things, which say so at
+# their top.
 # $(call on_debug,TESTS,VM-OPTIONS,VARIABLES)
 on_debug = TESTS='$(1)' DRIVER=rust $(vm) --kernel debug --memory 3G $(2) -- \
 	env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko $(3) bash /src/selftests/run.sh
@@ -33,7 +33,7 @@ test-debug:
 	@$(scripts)/build.sh debug
 	@$(scripts)/total.sh \
 		$(if $(TESTS),,"$(call on_debug,,--timeout 4200 --append kmemleak=off,LIMIT=1800)") \
-		"$(call on_debug,$(or $(TESTS),$(leaks)),--timeout 4200,LIMIT=1800)"
+		"$(call on_debug,$(or $(TESTS),@leaks),--timeout 4200,LIMIT=1800)"
 
 ## test-races: everything at once on that kernel, for ten minutes on two CPUs and on four (RACES=SECONDS)
 .PHONY: test-races
@@ -44,11 +44,10 @@ test-races:
 
 ## test-kcsan: those tests where CPUs meet, on a kernel that finds data races (TESTS="lwt pmtu": others)
 # Emulated CPUs rarely meet within the time that KCSAN watches unless told otherwise.
-meetings := races traffic bundles netns-exit metadata kunit
 .PHONY: test-kcsan
 test-kcsan:
 	@$(scripts)/build.sh kcsan
-	@TESTS='$(or $(TESTS),$(meetings))' DRIVER=rust $(vm) --kernel kcsan --memory 2G --timeout 4200 \
+	@TESTS='$(or $(TESTS),@meetings)' DRIVER=rust $(vm) --kernel kcsan --memory 2G --timeout 4200 \
 		--append 'kcsan.skip_watch=100 kcsan.udelay_task=1000 kcsan.udelay_interrupt=500' -- \
 		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=$(or $(RACES),60) bash /src/selftests/run.sh
 

@@ -12,8 +12,8 @@ out=out/coverage-stock
 "$top/scripts/build.sh" stock COVERAGE=1
 rm -f "$top/$out/counters.json"
 rc=0
-"$top/scripts/vm.sh" --timeout 5400 --results "$top/$out" -- bash /src/selftests/covered.sh || rc=$?
+"$top/scripts/vm.sh" --timeout 5400 --results "$top/$out" -- bash /src/selftests/tools/covered.sh || rc=$?
 "$top/scripts/sandbox.sh" run -- python3 scripts/coverage.py \
-	"$out/rust/xfrm_interface_rust.ko" selftests/unreached "$out/counters.json" | tee "$top/$out/report"
+	"$out/rust/xfrm_interface_rust.ko" selftests/expect/unreached "$out/counters.json" | tee "$top/$out/report"
 chown -R --reference="$top" "$top/out"
 exit "$rc"

@@ -89,7 +89,8 @@ check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
 done'
 check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
-check shellcheck inside 'for file in scripts/*.sh selftests/*.sh bench/*.sh .ci/run; do shellcheck "$file"; done'
+check shellcheck inside 'find scripts selftests bench -name "*.sh" | sort | while read -r file; do shellcheck "$file"; done; shellcheck .ci/run'
+check 'what the selftests say of themselves' inside 'selftests/run.sh --list'
 check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead,iif'
 check 'SPDX lines' spdx
 chown -R --reference="$top" "$top/out"

@@ -5,29 +5,174 @@
 #
 #	DRIVER=rust|c	our driver (the default) or the kernel's
 #	MODULE=FILE	our module
-#	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:add,dump" are
-#			subtests of it
+#	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:add,dump" are subtests of it,
+#			"packets/" is a folder, "@leaks" are those that say "Also: leaks"
 #	ALL=1		all combinations of families and the like, where a few stand for the rest
+#	V=1		with what the kernel knows about each failure
 #
-# Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver
-# is known to fail are in known-c-failures, and with DRIVER=c exactly those have to fail.
+#	run.sh --list	prints which tests these are, in the order in which they run, and runs none
+#
+# Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver is known to fail
+# are in expect/known-c-failures, and with DRIVER=c exactly those have to fail.
+#
+# A test is an executable file in one of the folders beside this one, other than lib, tools and expect. Comments
+# at its top, before the first other line, say how it is run:
+#
+#	# Time: N	about how many seconds it takes on a machine that is only emulated, beside others. Every
+#			test has this line.
+#	# Runs: alone	not beside others: it unloads the driver, sees what others make it drop or release, or
+#			keeps them from changing any device for most of the time
+#	# Also: WORD...	where else it belongs: "leaks" are those that make and delete most, which run also under
+#			kmemleak; "meetings" those in which CPUs meet, for KCSAN
 
 here=$(dirname "$(readlink -e "$0")")
 export DRIVER=${DRIVER:-rust}
 export MODULE=${MODULE:-$here/../out/stock/rust/xfrm_interface_rust.ko}
 export KSFT_NET_DIR=${KSFT_NET_DIR:-/kernel/source/tools/testing/selftests/net}
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+. "$here/../scripts/load-driver.sh"
 
-# Those that take longest are first, so that all end at about the same time.
-all='kernel-xfrm-state kernel-xfrm-policy nested stale-routes stale-policies stale-sub-policies stale-states pmtu
-	traffic drops netns faults counters wait ike-strongswan vrf tenants hooks regressions
-	ike-libreswan bundles gso netlink lwt metadata ynl link errors networkd kernel-xfrm-info
-	kernel-link-netns kernel-vrf-xfrm kernel-rtnetlink netns-exit kunit module undisturbed nested-gro races
-	allocation-faults fuzz-netlink fuzz-packets fuzz-changes'
-tests=${TESTS:-$all}
-complete=''
-[ -n "${TESTS-}" ] || complete=yes
+################################################################################
+# The tests
+
+groups='leaks meetings'
+
+# What is wrong with the files, so that nothing is run.
+wrong=0
+bad()
+{
+	echo "run.sh: $*" >&2
+	wrong=1
+}
+
+# Of each test, by its name: its file and what that says.
+declare -A files=() times=() alone=() also=()
+
+# read_head FILE: what the comments at the top of a test say.
+read_head()
+{
+	local file=$1 line value word name=${1##*/}
+
+	name=${name%.*}
+	if [ -n "${files[$name]-}" ]; then
+		bad "$file and ${files[$name]} have the same name"
+		return
+	fi
+	files[$name]=$file alone[$name]='' also[$name]=''
+	while IFS= read -r line && [[ $line = '#'* ]]; do
+		[[ $line =~ ^'# '([A-Z][a-z]+)': '(.*)$ ]] || continue
+		value=${BASH_REMATCH[2]}
+		case ${BASH_REMATCH[1]}:$value in
+		Runs:alone) alone[$name]=yes ;;
+		Time:*)
+			[[ $value =~ ^[1-9][0-9]*$ ]] || bad "$file: a time is a number of seconds, not '$value'"
+			times[$name]=$value
+			;;
+		Also:*)
+			for word in $value; do
+				[[ " $groups " = *" $word "* ]] || bad "$file: nothing is called '$word': $groups"
+			done
+			also[$name]=$value
+			;;
+		*) bad "$file: '$line' is none of 'Time: N', 'Runs: alone', 'Also: ...'" ;;
+		esac
+	done <"$here/$file"
+	[ -n "${times[$name]-}" ] || bad "$file: an executable file is a test, which says '# Time: N' at its top"
+}
+
+for file in "$here"/*/*; do
+	file=${file#"$here/"}
+	case $file in
+	lib/* | tools/* | expect/*) continue ;;
+	esac
+	[ -f "$here/$file" ] && [ -x "$here/$file" ] || continue
+	case $file in
+	*.sh | *.py) read_head "$file" ;;
+	*) bad "$file: a test ends with .sh or .py" ;;
+	esac
+done
+
+# in_order NAME...: those that take longest are first, so that all end at about the same time. Of those that run
+# alone the short ones are, so that there is something to be seen soon.
+in_order()
+{
+	local name
+
+	for name in "$@"; do
+		if [ -n "${alone[$name]}" ]; then
+			echo "$((1000000 + ${times[$name]})) $name"
+		else
+			echo "$((1000000 - ${times[$name]})) $name"
+		fi
+	done | sort -n | cut -d' ' -f2
+}
+
+# selected ENTRY: the tests that a word of TESTS stands for, as "NAME" or "NAME:SUBTESTS".
+selected()
+{
+	local entry=${1%%:*} subtests='' name found=()
+
+	[ "$entry" = "$1" ] || subtests=:${1#*:}
+	for name in "${!files[@]}"; do
+		case $entry in
+		"$name" | "$name.sh" | "$name.py" | "${files[$name]}" | "${files[$name]%.*}" | "${files[$name]%/*}/") ;;
+		@*) [[ " ${also[$name]} " = *" ${entry#@} "* ]] || continue ;;
+		*) continue ;;
+		esac
+		found+=("$name")
+	done
+	if [ ${#found[@]} -eq 0 ]; then
+		bad "no test is called '$entry'; run.sh --list lists them"
+		return
+	fi
+	mapfile -t found < <(in_order "${found[@]}")
+	tests+=("${found[@]/%/$subtests}")
+}
+
+tests=() complete=''
+if [ "$wrong" -eq 0 ]; then
+	if [ -n "${TESTS-}" ]; then
+		for entry in $TESTS; do
+			selected "$entry"
+		done
+	else
+		mapfile -t tests < <(in_order "${!files[@]}")
+		complete=yes
+	fi
+fi
 unset TESTS
+
+# What the C driver is known to fail, and why.
+declare -A known_failures=() known_seen=()
+patched=''
+[[ $(uname -r) != *-patched* ]] || patched=yes
+while IFS= read -r line; do
+	case $line in
+	'' | '#'*) continue ;;
+	esac
+	name=${line%%  *} why=${line#*  }
+	[ -n "${files[${name%%:*}]-}" ] || bad "expect/known-c-failures: no test is called '${name%%:*}'"
+	[ "$DRIVER" = c ] || continue
+	[[ $why = *'(mended by patches/7.3)' && -n $patched ]] || known_failures[$name]="  $why"
+done <"$here/expect/known-c-failures"
+
+[ "$wrong" -eq 0 ] || exit 2
+
+case ${1-} in
+'') ;;
+--list)
+	for entry in "${tests[@]}"; do
+		name=${entry%%:*}
+		printf '%-8s  %4s s  %s%s%s\n' "${alone[$name]:+alone}" "${times[$name]}" "${files[$name]}" \
+			"${entry#"$name"}" "${also[$name]:+  ($(echo ${also[$name]} | sed 's/ /, /g'))}"
+	done
+	exit
+	;;
+*)
+	echo 'usage: [DRIVER=rust|c] [TESTS="..."] run.sh [--list]' >&2
+	exit 2
+	;;
+esac
 
 # How long one file may take, in seconds, on a machine that is only emulated.
 limit=${LIMIT:-1200}
@@ -35,29 +180,13 @@ limit=${LIMIT:-1200}
 # How many run at once: more than there are CPUs, since most wait more than they compute.
 jobs=${JOBS:-$(($(nproc) + 1))}
 
+################################################################################
+# Results
+
 count=0 passed=0 failed=0 skipped=0 known=0
 failures=()
 work=$(mktemp -d)
 trap 'rm -rf "$work"; kill "$log_job" 2>/dev/null' EXIT
-
-declare -A known_failures=() known_seen=()
-know()
-{
-	local name=${1%%  *}
-
-	known_failures[$name]=${1#"$name"}
-}
-patched=''
-[[ $(uname -r) != *-patched* ]] || patched=yes
-if [ "$DRIVER" = c ]; then
-	while IFS= read -r line; do
-		case $line in
-		'' | '#'*) ;;
-		*'(mended by patches/7.3)') [ -n "$patched" ] || know "$line" ;;
-		*) know "$line" ;;
-		esac
-	done <"$here/known-c-failures"
-fi
 
 # result ok|fail|skip NAME [COMMENT]: counts and prints one result.
 result()
@@ -75,7 +204,7 @@ result()
 			;;
 		ok)
 			what=fail
-			comment='passes, though known-c-failures lists it'
+			comment='passes, though expect/known-c-failures lists it'
 			;;
 		esac
 	fi
@@ -119,23 +248,16 @@ log_lines()
 	wc -l <"$work/log"
 }
 
-# run_file ENTRY: runs one test and prints its lines, each after the test's name and a tab, so that
+# run_file FILE[:SUBTESTS]: runs one test and prints its lines, each after the test's name and a tab, so that
 # those of several tests can be told apart. The last line is its exit code.
 run_file()
 {
-	local name=${1%%:*} subtests='' file start=$SECONDS
+	local file=${1%%:*} subtests='' name start=$SECONDS
 
-	[ "$name" = "$1" ] || subtests=${1#*:}
-	name=${name%.sh}
-	name=${name%.py}
-	for file in "$here/$name.sh" "$here/$name.py" ''; do
-		[ ! -x "$file" ] || break
-	done
-	if [ -z "$file" ]; then
-		printf '%s\tmissing\n' "$name"
-		return
-	fi
-	SUBTESTS=$subtests timeout -k 10 "$limit" "$file" </dev/null 2>&1 | sed -u "s/^/$name\t/"
+	[ "$file" = "$1" ] || subtests=${1#*:}
+	name=${file##*/}
+	name=${name%.*}
+	SUBTESTS=$subtests timeout -k 10 "$limit" "$here/$file" </dev/null 2>&1 | sed -u "s/^/$name\t/"
 	printf '%s\tended %s %s\n' "$name" "${PIPESTATUS[0]}" $((SECONDS - start))
 }
 
@@ -169,7 +291,6 @@ results()
 			[ "$name" != allocation-faults ] || short_from=$(log_lines) short_to=1000000000
 			;;
 		'1..'* | '# Totals'*) ;;
-		missing) result fail "$name: exists" ;;
 		'ended '*)
 			read -r _ what comment <<<"$line"
 			case $what in
@@ -200,7 +321,7 @@ dmesg --follow --nopager >"$work/log" 2>/dev/null &
 log_job=$!
 
 # shellcheck disable=SC2016
-if bash -c '. "$1/lib.sh" >/dev/null; driver_loaded' - "$here" 2>"$work/load"; then
+if bash -c '. "$1/lib/lib.sh" >/dev/null; driver_loaded' - "$here" 2>"$work/load"; then
 	result ok 'run: driver loads'
 else
 	sed 's/^/# /' "$work/load"
@@ -212,16 +333,16 @@ else
 fi
 echo "# kernel $(uname -r), driver $DRIVER"
 
-# Each test has namespaces of its own, so several run at once;
-# but not beside one that unloads the driver, that sees what others make it drop or release, or that keeps
-# them from changing any device for most of the time.
-together='' alone=''
-for entry in $tests; do
-	case $entry in
-	module* | undisturbed* | nested-gro* | kunit* | drops* | netns-exit* | races* | allocation-faults*) alone+=" $entry" ;;
-	fuzz-netlink* | fuzz-changes*) alone+=" $entry" ;;
-	*) together+=" $entry" ;;
-	esac
+# Each test has namespaces of its own, so several run at once.
+together=() by_themselves=()
+for entry in "${tests[@]}"; do
+	name=${entry%%:*}
+	entry=${files[$name]}${entry#"$name"}
+	if [ -n "${alone[$name]}" ]; then
+		by_themselves+=("$entry")
+	else
+		together+=("$entry")
+	fi
 done
 export here limit
 export -f run_file
@@ -232,16 +353,14 @@ results < <(
 		shift
 		[ $# -eq 0 ] || printf '%s\n' "$@" | xargs -P "$at_once" -I '{}' bash -c 'run_file "$1"' - '{}'
 	}
-	# shellcheck disable=SC2086
-	in_parallel "$jobs" $together
-	# shellcheck disable=SC2086
-	in_parallel 1 $alone
+	in_parallel "$jobs" "${together[@]}"
+	in_parallel 1 "${by_themselves[@]}"
 )
 
 # A name that no subtest has is a slip of the pen, or a test that has stopped half-way.
 if [ -n "$complete" ]; then
 	for name in "${!known_failures[@]}"; do
-		[ -n "${known_seen[$name]-}" ] || result fail "run: $name was run" 'known-c-failures lists it'
+		[ -n "${known_seen[$name]-}" ] || result fail "run: $name was run" 'expect/known-c-failures lists it'
 	done
 fi
 
@@ -249,17 +368,16 @@ fi
 # holds goes when its work queue has run.
 unloaded()
 {
-	local i name=xfrm_interface_rust
+	local i
 
-	[ "$DRIVER" = rust ] || name=xfrm_interface
 	for ((i = 0; i < 100; i++)); do
-		[ -d "/sys/module/$name" ] || return 0
-		rmmod "$name" 2>"$work/unload" && return 0
+		[ -d "/sys/module/$driver_name" ] || return 0
+		driver_unload 2>"$work/unload" && return 0
 		sleep 0.1
 	done
 	return 1
 }
-if bash -c '. "$1/lib.sh" >/dev/null; driver_built_in' - "$here"; then
+if driver_built_in; then
 	result skip 'run: driver unloads' 'it is built into the kernel'
 elif unloaded; then
 	result ok 'run: driver unloads'
@@ -285,7 +403,7 @@ fi
 
 if [ -e /sys/kernel/debug/kcsan ]; then
 	what=fail
-	if "$here/kcsan.py" "$work/log" "$here/known-races" >"$work/races" &&
+	if "$here/tools/kcsan.py" "$work/log" "$here/expect/known-races" >"$work/races" &&
 		grep -qx 'enabled: 1' /sys/kernel/debug/kcsan; then
 		what=ok
 	fi

@@ -3,7 +3,7 @@
 #
 # Runs the selftests with the kernel's C driver and with ours, on the same machine, and prints the
 # results beside each other: a row for each behaviour, a column for each driver. The C driver has to
-# fail exactly what known-c-failures lists, which says why.
+# fail exactly what expect/known-c-failures lists, which says why.
 #
 # Takes the same environment as run.sh. The last line counts the results of both runs.
 
