@@ -3,8 +3,8 @@
 # Time: 52
 # Runs: alone
 #
-# What an administrator changes while packets flow: fuzz-changes.c says how changes are drawn, and what
-# must hold after each. It makes its own namespaces, drawn in fuzz-changes-world.h.
+# What an administrator changes while packets flow: changes/main.c says how changes are drawn, and what
+# must hold after each. It makes its own namespaces, drawn in changes/world.h.
 #
 #	FUZZ_KEEP_GOING=1	all differences, not only the first
 
@@ -24,7 +24,7 @@ corpus()
 	fuzz "$fuzzer" replay "$here"/corpus/changes/*
 }
 
-fuzz_build fuzz-changes
+fuzz_build changes
 modprobe -a ipcomp ipcomp6 esp4 esp6 vrf dummy
 subtest corpus corpus
 subtest run run

@@ -3,8 +3,8 @@
 # Time: 32
 # Runs: alone
 #
-# Netlink requests as no program should make them, many at once: fuzz-netlink.c says how they come
-# about, and fuzz-netlink-oracle.h what must hold.
+# Netlink requests as no program should make them, many at once: netlink/grammar.h says how they come
+# about, and netlink/oracle.h what must hold.
 #
 #	+---- one -----+   +--- two ---+   +--- three --+
 #	|  d0 d1 x...  |   |  x...     |   |  x...      |
@@ -32,7 +32,7 @@ corpus()
 	fuzz isolated replay "$one" "$two" "$three" -- "$here"/corpus/netlink/*
 }
 
-fuzz_build fuzz-netlink
+fuzz_build netlink
 setup_ns one two three
 ip -n "$one" netns set "$two" 1
 ip -n "$one" netns set "$three" 2

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 34
 #
-# Packets as no host should send them: fuzz-packets.c says how they come about. They are sent to gwb, to
+# Packets as no host should send them: packets/main.c says how they come about. They are sent to gwb, to
 # devices and states of each sort that it has, and straight to the devices of "sender". After each
 # chunk a tunnel between gwa and gwb, which has nothing to do with them, has to work.
 #
@@ -27,7 +27,7 @@ sender='' inner=''
 owners=(5 6 7 8 9 0)
 
 # states SELF PEER IP-VERSION IF_ID NUMBER: prints those by which SELF receives from PEER. The numbers are
-# those of fuzz-packets.c.
+# those of packets/layers.c.
 states()
 {
 	local self=$1 peer=$2 version=$3 if_id='' spi=$5 null
@@ -319,7 +319,7 @@ prepare()
 	good 'before anything was sent'
 }
 
-fuzz_build fuzz-packets
+fuzz_build packets
 RET=0
 prepare
 log_test prepare

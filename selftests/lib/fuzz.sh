@@ -8,11 +8,12 @@
 #
 # Both are printed, and repeat the run. What once failed is in fuzz/corpus, and sent first.
 
-# fuzz_build NAME: compiles NAME.c to $fuzzer.
+# fuzz_build NAME: compiles the files of that directory, and what all fuzzers share, to $fuzzer.
 fuzz_build()
 {
-	fuzzer=$tmp/$1
-	gcc-14 -O2 -Wall -Werror -o "$fuzzer" "$here/$1.c" >"$tmp/build.log" 2>&1 && return
+	fuzzer=$tmp/fuzz-$1
+	gcc-14 -O2 -Wall -Wmissing-prototypes -Werror -D_GNU_SOURCE -o "$fuzzer" \
+		"$here/$1"/*.c "$here"/shared/*.c >"$tmp/build.log" 2>&1 && return
 	sed 's/^/# /' "$tmp/build.log"
 	subtest build check_err 1 'it can not be built'
 	finish

@@ -1,18 +1,9 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * When things are done, where the two worlds would differ by the time that passes between them.
- */
-#ifndef FUZZ_CHANGES_TIME_H
-#define FUZZ_CHANGES_TIME_H
+// SPDX-License-Identifier: GPL-2.0
+#include "timing.h"
+#include "../shared/fuzz.h"
 
-#include "fuzz.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 #include <time.h>
-#include <unistd.h>
 
-#define MILLISECOND 1000000ll
 #define SECOND 1000000000ll
 
 static int64_t nanoseconds(clockid_t clock)
@@ -32,13 +23,13 @@ static void pause_for(int64_t duration)
  * States note the second in which they were added, and the younger ones are preferred: it should be the same in both
  * worlds. This is the clock that they take it from.
  */
-static int64_t second(void)
+int64_t second(void)
 {
 	return nanoseconds(CLOCK_REALTIME_COARSE) / SECOND;
 }
 
 /* Waits for the next second if there is not so much left of this one. Whether it did. */
-static bool same_second(int64_t duration)
+bool same_second(int64_t duration)
 {
 	int64_t left = SECOND - nanoseconds(CLOCK_REALTIME_COARSE) % SECOND;
 
@@ -54,13 +45,13 @@ static struct {
 	unsigned int next;
 } timers;
 
-static void note_timer(void)
+void note_timer(void)
 {
 	timers.at[timers.next++ % ARRAY_SIZE(timers.at)] = nanoseconds(CLOCK_MONOTONIC) + SECOND;
 }
 
 /* Waits until none of these timers runs within a moment that is long enough for both worlds. */
-static void wait_for_timers(void)
+void wait_for_timers(void)
 {
 	bool waited;
 
@@ -76,5 +67,3 @@ static void wait_for_timers(void)
 		}
 	} while (waited);
 }
-
-#endif

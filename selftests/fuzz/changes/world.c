@@ -1,88 +1,42 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A world: a gateway's namespace and one inside it, with xfrm devices, two underlays and flows. There are
- * two of them, with the same devices, addresses and numbers.
- *
- *	    inner                      here
- *	+-----------+    +------------------------------+
- *	| s14   s16 |    |  s4   s6          u1 --------|-- 192.0.2.9, .8      \   203.0.113.2
- *	|   external or external             u2 --------|-- 198.51.100.9       /   2001:db8:f::2
- *	+-----------+    |     red (VRF, table 77)      |
- *	                 +------------------------------+
- *
- * The connections 4 and 14 have an IPv4 underlay, 6 and 16 an IPv6 one. Each has four flows: IPv4 and IPv6, through
- * a static device and through an external one. The underlays are dummies, so that what is sent has left
- * when sendto() returns.
- */
-#ifndef FUZZ_CHANGES_WORLD_H
-#define FUZZ_CHANGES_WORLD_H
-
-#include "fuzz.h"
-#include "netlink-message.h"
+// SPDX-License-Identifier: GPL-2.0
+#include "world.h"
+#include "capture.h"
+#include "restore.h"
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
 
-enum { HERE, INNER };
+const uint32_t if_ids[CONNECTIONS] = { 4, 6, 14, 16 };
 
-#define CONNECTIONS 4
-#define FLOWS (4 * CONNECTIONS)
-
-/* A flow is a number of three parts. */
-#define FLOW(connection, six, external) ((connection) | (six) << 2 | (external) << 3)
-#define CONNECTION_OF(flow) ((flow) & 3)
-#define SIX_OF(flow) ((flow) >> 2 & 1)
-#define EXTERNAL_OF(flow) ((flow) >> 3 & 1)
-
-/* So is a connection, by the place of its if_id in the grammar. */
-static const uint32_t if_ids[CONNECTIONS] = { 4, 6, 14, 16 };
-#define OUTER_SIX(connection) ((connection) & 1)
-#define PLACE(connection) ((connection) >> 1)
-
-/* Indices of devices. */
-enum { U1 = 11, U2, RED, STATIC = 21, EXTERNAL = 23 };
-#define DEVICE_OF(flow) (EXTERNAL_OF(flow) ? EXTERNAL : STATIC + OUTER_SIX(CONNECTION_OF(flow)))
-
-#define SOURCE_PORT 3000
-
-struct world {
-	/* Whether each of its packets is the first of a flow. */
-	bool fresh;
-	/* Where the external device is: a namespace of links has one only. */
-	int external;
-	int ns[2], rtnl[2], xfrm, capture, senders[2][FLOWS];
-};
-
-static const char *const local_address[] = { "192.0.2.1", "2001:db8::1" };
-static const char *const second_address[] = { "198.51.100.1", "2001:db8:1::1" };
-static const char *const peer_address[] = { "203.0.113.2", "2001:db8:f::2" };
-static const char *const elsewhere_address[] = { "203.0.113.3", "2001:db8:f::3" };
-static const char *const gateway[][2] = {
+const char *const local_address[2] = { "192.0.2.1", "2001:db8::1" };
+const char *const second_address[2] = { "198.51.100.1", "2001:db8:1::1" };
+const char *const peer_address[2] = { "203.0.113.2", "2001:db8:f::2" };
+const char *const elsewhere_address[2] = { "203.0.113.3", "2001:db8:f::3" };
+const char *const gateway[3][2] = {
 	{ "192.0.2.9", "2001:db8::9" }, { "198.51.100.9", "2001:db8:1::9" }, { "192.0.2.8", "2001:db8::8" },
 };
-static const char *const inner_address[] = { "10.0.0.1", "fd00::1" };
+const char *const inner_address[2] = { "10.0.0.1", "fd00::1" };
 
-static int family_of(bool six)
+int family_of(bool six)
 {
 	return six ? AF_INET6 : AF_INET;
 }
 
-static uint32_t address_len(bool six)
+uint32_t address_len(bool six)
 {
 	return six ? 16 : 4;
 }
 
 /* An address as bytes; 16 of them are writable. */
-static void to_address(void *to, bool six, const char *text)
+void to_address(void *to, bool six, const char *text)
 {
 	memset(to, 0, 16);
 	if (inet_pton(family_of(six), text, to) != 1)
 		errx(2, "not an address: %s", text);
 }
 
-static void put_address(struct message *m, uint16_t type, bool six, const char *text)
+void put_address(struct message *m, uint16_t type, bool six, const char *text)
 {
 	uint8_t bytes[16];
 
@@ -90,17 +44,17 @@ static void put_address(struct message *m, uint16_t type, bool six, const char *
 	put(m, type, bytes, address_len(six));
 }
 
-static void put_u32(struct message *m, uint16_t type, uint32_t value)
+void put_u32(struct message *m, uint16_t type, uint32_t value)
 {
 	put(m, type, &value, 4);
 }
 
-static void put_text(struct message *m, uint16_t type, const char *text)
+void put_text(struct message *m, uint16_t type, const char *text)
 {
 	put(m, type, text, strlen(text) + 1);
 }
 
-static uint32_t nest_begin(struct message *m, uint16_t type)
+uint32_t nest_begin(struct message *m, uint16_t type)
 {
 	uint32_t at = m->len;
 
@@ -109,7 +63,7 @@ static uint32_t nest_begin(struct message *m, uint16_t type)
 }
 
 /* Makes a request, and returns the errno that the kernel answers. */
-static int request(int sock, struct message *m)
+int request(int sock, struct message *m)
 {
 	struct nlmsghdr *header = (struct nlmsghdr *)m->bytes, *answer;
 	static uint8_t buffer[8192] __attribute__((aligned(4)));
@@ -129,18 +83,14 @@ static int request(int sock, struct message *m)
 	err(1, "netlink: receive");
 }
 
-static void enter(int ns)
+void enter(int ns)
 {
 	if (setns(ns, CLONE_NEWNET))
 		err(1, "setns");
 }
 
-/* By which flows are spread over the members of a group, of both families. */
-#define HASH_SEED "net/ipv4/fib_multipath_hash_seed"
-#define FIRST_SEED "1234"
-
 /* Writes a setting of the namespace that the process is in. */
-static int set_sysctl(const char *name, const char *value)
+int set_sysctl(const char *name, const char *value)
 {
 	char path[128];
 	int fd, failed;
@@ -167,7 +117,7 @@ static int netlink_open(int protocol)
 }
 
 /* The inner address that a flow goes to. */
-static const char *destination(int flow)
+const char *destination(int flow)
 {
 	static char text[32];
 
@@ -206,13 +156,10 @@ static int sender_open(int flow)
 }
 
 /* The namespace that a flow's packets come from. */
-static int place_of(const struct world *w, int flow)
+int place_of(const struct world *w, int flow)
 {
 	return EXTERNAL_OF(flow) ? w->external : PLACE(CONNECTION_OF(flow));
 }
-
-static int capture_open(void);
-static void restore(struct world *w);
 
 static int netns_new(void)
 {
@@ -246,7 +193,7 @@ static void name_netns(struct world *w)
 		errx(1, "the namespace can not be given a number");
 }
 
-static void world_open(struct world *w, bool fresh)
+void world_open(struct world *w, bool fresh)
 {
 	w->fresh = fresh;
 	for (int place = HERE; place <= INNER; place++) {
@@ -266,7 +213,7 @@ static void world_open(struct world *w, bool fresh)
 	}
 }
 
-static void world_close(struct world *w)
+void world_close(struct world *w)
 {
 	for (int place = HERE; place <= INNER; place++) {
 		for (int flow = 0; flow < FLOWS; flow++)
@@ -277,5 +224,3 @@ static void world_close(struct world *w)
 	close(w->xfrm);
 	close(w->capture);
 }
-
-#endif

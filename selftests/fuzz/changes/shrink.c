@@ -1,20 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Of many changes the few that show a difference.
- */
-#ifndef FUZZ_CHANGES_SHRINK_H
-#define FUZZ_CHANGES_SHRINK_H
-
-#include "fuzz-changes-oracle.h"
-
-/* A sequence, each change of which is followed by a packet of every flow. */
-struct sequence {
-	uint32_t count;
-	struct change changes[4096];
-};
+// SPDX-License-Identifier: GPL-2.0
+#include "shrink.h"
 
 /* Makes the changes in new worlds. Whether there is a difference; the sequence then ends with it. */
-static bool differs(struct oracle *o, struct sequence *s)
+bool differs(struct oracle *o, struct sequence *s)
 {
 	uint32_t n = 0;
 	bool good = true;
@@ -46,7 +34,7 @@ static struct sequence without(const struct sequence *s, uint32_t at, uint32_t c
 }
 
 /* Shortens a sequence that differs at its end. Returns false if it does not do so again. */
-static bool shrink(struct oracle *o, struct sequence *s)
+bool shrink(struct oracle *o, struct sequence *s)
 {
 	static struct sequence shorter;
 	bool again = false;
@@ -74,5 +62,3 @@ static bool shrink(struct oracle *o, struct sequence *s)
 	/* The worlds' last state is what is printed. */
 	return differs(o, s);
 }
-
-#endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+// SPDX-License-Identifier: GPL-2.0
 /*
  * Changes of policies and states.
  *
@@ -6,14 +6,13 @@
  * kinds, by reqid: "esp" is one tunnel, "second" another one, "twice" a tunnel in a transport, "comp" a
  * compressed tunnel in one.
  */
-#ifndef FUZZ_CHANGES_XFRM_H
-#define FUZZ_CHANGES_XFRM_H
+#include "xfrm.h"
+#include "grammar.h"
+#include "timing.h"
 
-#include "fuzz-changes-grammar.h"
-#include "fuzz-changes-time.h"
-#include "fuzz-changes-world.h"
-
+#include <arpa/inet.h>
 #include <linux/xfrm.h>
+#include <sys/socket.h>
 
 /* Younger than the headers of some distributions. */
 #ifndef XFRM_MSG_MIGRATE_STATE
@@ -37,9 +36,6 @@ enum { KIND_TUNNEL, KIND_SECOND, KIND_TRANSPORT, KIND_COMP };
 enum { TMPL_ESP, TMPL_SECOND, TMPL_TWICE, TMPL_COMP, TMPL_NONE };
 enum { LIMIT_NONE, SOFT_PACKETS, HARD_PACKETS, SOFT_TIME, HARD_TIME };
 enum { ANY };
-
-#define SPI_FIRST 0x1000
-#define SPI_LAST 0x13ff
 
 static uint32_t spi_of(int connection, int kind, int number)
 {
@@ -156,14 +152,14 @@ static int policy(struct world *w, int dir, int connection, bool six, int sel, u
 	return request(w->xfrm, &m);
 }
 
-static int do_policy_update(struct world *w, const uint8_t *a)
+int do_policy_update(struct world *w, const uint8_t *a)
 {
 	static const uint32_t priorities[] = { 1, 500, 1000, 2000 };
 
 	return policy(w, a[0], a[1], a[2], a[3], priorities[a[4]], a[5], a[6], a[7], a[8]);
 }
 
-static int do_policy_delete(struct world *w, const uint8_t *a)
+int do_policy_delete(struct world *w, const uint8_t *a)
 {
 	struct xfrm_userpolicy_id id = { .sel = selector(a[2], a[3]), .dir = directions[a[0]] };
 	struct message m;
@@ -176,7 +172,7 @@ static int do_policy_delete(struct world *w, const uint8_t *a)
 	return request(w->xfrm, &m);
 }
 
-static int do_policy_flush(struct world *w, const uint8_t *a)
+int do_policy_flush(struct world *w, const uint8_t *a)
 {
 	struct message m;
 
@@ -185,7 +181,7 @@ static int do_policy_flush(struct world *w, const uint8_t *a)
 	return request(w->xfrm, &m);
 }
 
-static int do_policy_default(struct world *w, const uint8_t *a)
+int do_policy_default(struct world *w, const uint8_t *a)
 {
 	struct xfrm_userpolicy_default def = {
 		.in = XFRM_USERPOLICY_ACCEPT, .fwd = XFRM_USERPOLICY_ACCEPT,
@@ -199,7 +195,7 @@ static int do_policy_default(struct world *w, const uint8_t *a)
 }
 
 /* A policy and its states get another peer. */
-static int do_policy_migrate(struct world *w, const uint8_t *a)
+int do_policy_migrate(struct world *w, const uint8_t *a)
 {
 	bool six = OUTER_SIX(a[0]);
 	const char *from = a[2] ? peer_address[six] : elsewhere_address[six];
@@ -267,12 +263,12 @@ static int state(struct world *w, uint16_t type, int connection, int kind, int n
 	return request(w->xfrm, &m);
 }
 
-static int do_state_add(struct world *w, const uint8_t *a)
+int do_state_add(struct world *w, const uint8_t *a)
 {
 	return state(w, XFRM_MSG_NEWSA, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[0]);
 }
 
-static int do_state_update(struct world *w, const uint8_t *a)
+int do_state_update(struct world *w, const uint8_t *a)
 {
 	return state(w, XFRM_MSG_UPDSA, a[0], a[1], a[2], ANY, a[3], 0, ANY, a[4]);
 }
@@ -288,7 +284,7 @@ static struct xfrm_usersa_id state_id(int connection, int kind, int number, bool
 	return id;
 }
 
-static int do_state_delete(struct world *w, const uint8_t *a)
+int do_state_delete(struct world *w, const uint8_t *a)
 {
 	struct xfrm_usersa_id id = state_id(a[0], a[1], a[2], false);
 	struct message m;
@@ -299,7 +295,7 @@ static int do_state_delete(struct world *w, const uint8_t *a)
 	return request(w->xfrm, &m);
 }
 
-static int do_state_flush(struct world *w, const uint8_t *a)
+int do_state_flush(struct world *w, const uint8_t *a)
 {
 	struct xfrm_usersa_flush flush = {};
 	struct message m;
@@ -309,7 +305,7 @@ static int do_state_flush(struct world *w, const uint8_t *a)
 	return request(w->xfrm, &m);
 }
 
-static int do_state_expire(struct world *w, const uint8_t *a)
+int do_state_expire(struct world *w, const uint8_t *a)
 {
 	struct xfrm_user_expire expire = { .state = state_info(a[0], a[1], a[2], LIMIT_NONE), .hard = 1 };
 	struct message m;
@@ -320,7 +316,7 @@ static int do_state_expire(struct world *w, const uint8_t *a)
 }
 
 /* A state alone gets another peer, as a policy that names none would find it. */
-static int do_state_migrate(struct world *w, const uint8_t *a)
+int do_state_migrate(struct world *w, const uint8_t *a)
 {
 	bool six = OUTER_SIX(a[0]);
 	struct xfrm_user_migrate_state migrate = {
@@ -342,7 +338,7 @@ static int do_state_migrate(struct world *w, const uint8_t *a)
  * With the table of states, which grows a moment after there are more of them than it has places, their order
  * changes. In both worlds that should be before the next packet.
  */
-static void await_growth(struct world *w)
+void await_growth(struct world *w)
 {
 	static uint8_t buffer[256] __attribute__((aligned(4)));
 	struct nlmsghdr *answer = (struct nlmsghdr *)buffer;
@@ -366,7 +362,7 @@ static void await_growth(struct world *w)
 }
 
 /* What the world begins with. */
-static void restore_xfrm(struct world *w)
+void restore_xfrm(struct world *w)
 {
 	for (uint8_t sub = 0; sub < 2; sub++)
 		do_policy_flush(w, &sub);
@@ -385,5 +381,3 @@ static void restore_xfrm(struct world *w)
 		}
 	}
 }
-
-#endif

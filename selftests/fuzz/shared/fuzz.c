@@ -1,29 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What the fuzzers share: numbers that a seed repeats, and the cases that are kept as text.
- *
- * A run is made of chunks. Each begins from the same state, and its seed is the seed of the run plus
- * its number, so that a chunk that fails can be repeated without those before it.
- */
-#ifndef FUZZ_H
-#define FUZZ_H
+// SPDX-License-Identifier: GPL-2.0
+#include "fuzz.h"
 
-#include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-
-static uint64_t fuzz_state;
+uint64_t fuzz_state;
 
 /* Scrambled, because chunks that follow each other have seeds that do. */
-static inline void fuzz_seed(uint64_t seed)
+void fuzz_seed(uint64_t seed)
 {
 	seed += 0x9e3779b97f4a7c15;
 	seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9;
@@ -31,30 +12,8 @@ static inline void fuzz_seed(uint64_t seed)
 	fuzz_state = (seed ^ (seed >> 31)) | 1;
 }
 
-/* xorshift64* */
-static inline uint32_t fuzz_u32(void)
-{
-	fuzz_state ^= fuzz_state >> 12;
-	fuzz_state ^= fuzz_state << 25;
-	fuzz_state ^= fuzz_state >> 27;
-	return (fuzz_state * 0x2545f4914f6cdd1d) >> 32;
-}
-
-static inline uint32_t fuzz_below(uint32_t n)
-{
-	return ((uint64_t)fuzz_u32() * n) >> 32;
-}
-
-/* True once in n times. */
-static inline bool one_in(uint32_t n)
-{
-	return !fuzz_below(n);
-}
-
-#define pick(array) ((array)[fuzz_below(ARRAY_SIZE(array))])
-
 /* Numbers at which code decides. */
-static inline uint32_t fuzz_number(void)
+uint32_t fuzz_number(void)
 {
 	static const uint32_t edges[] = {
 		0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 20, 40, 63, 64, 127, 128, 255, 256, 576, 1280, 1500,
@@ -64,7 +23,7 @@ static inline uint32_t fuzz_number(void)
 	return one_in(4) ? fuzz_u32() : pick(edges);
 }
 
-static inline void fuzz_bytes(void *to, size_t len)
+void fuzz_bytes(void *to, size_t len)
 {
 	uint8_t *bytes = to;
 	uint32_t four;
@@ -81,7 +40,7 @@ static inline void fuzz_bytes(void *to, size_t len)
  * The next case of a file: a line of bytes in hexadecimal, behind a word if the caller has a place for it.
  * "7a*100" is a hundred of them, and what begins with # is a comment. Returns how many bytes, -1 at the end.
  */
-static inline ssize_t read_case(FILE *file, char *word, size_t word_size, uint8_t *bytes, size_t size)
+ssize_t read_case(FILE *file, char *word, size_t word_size, uint8_t *bytes, size_t size)
 {
 	char line[1 << 16], *at;
 	size_t len;
@@ -117,14 +76,14 @@ static inline ssize_t read_case(FILE *file, char *word, size_t word_size, uint8_
 	return -1;
 }
 
-static inline void print_bytes(const uint8_t *bytes, size_t len)
+void print_bytes(const uint8_t *bytes, size_t len)
 {
 	while (len--)
 		printf("%02x", *bytes++);
 	putchar('\n');
 }
 
-static inline unsigned long number_in(const char *path)
+static unsigned long number_in(const char *path)
 {
 	char text[32] = {};
 	int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -136,13 +95,13 @@ static inline unsigned long number_in(const char *path)
 }
 
 /* How often the kernel has found something wrong with itself. KASAN counts, lockdep does not. */
-static inline unsigned long complaints(void)
+unsigned long complaints(void)
 {
 	return number_in("/sys/kernel/warn_count") + number_in("/sys/kernel/oops_count");
 }
 
 /* A network namespace of ip netns. */
-static inline int netns_open(const char *name)
+int netns_open(const char *name)
 {
 	char path[256];
 	int fd;
@@ -153,5 +112,3 @@ static inline int netns_open(const char *name)
 		err(1, "%s", path);
 	return fd;
 }
-
-#endif

@@ -1,26 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Netlink messages as fuzz-netlink.c needs them: how they are written, and how the kernel reads them.
- */
-#ifndef NETLINK_MESSAGE_H
-#define NETLINK_MESSAGE_H
+// SPDX-License-Identifier: GPL-2.0
+#include "message.h"
 
-#include <linux/if_link.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
-#define MESSAGE_SIZE 2048
-
-struct message {
-	uint8_t bytes[MESSAGE_SIZE] __attribute__((aligned(4)));
-	uint32_t len;
-};
-
 /* Adds an attribute; a length that is wrong is now and then the point. */
-static inline void put(struct message *m, uint16_t type, const void *payload, uint32_t len)
+void put(struct message *m, uint16_t type, const void *payload, uint32_t len)
 {
 	struct nlattr attr = { .nla_len = sizeof(attr) + len, .nla_type = type };
 
@@ -32,7 +16,7 @@ static inline void put(struct message *m, uint16_t type, const void *payload, ui
 	m->len += sizeof(attr) + NLA_ALIGN(len);
 }
 
-static inline void nest_end(struct message *m, uint32_t at)
+void nest_end(struct message *m, uint32_t at)
 {
 	struct nlattr *attr = (struct nlattr *)(m->bytes + at);
 
@@ -40,7 +24,7 @@ static inline void nest_end(struct message *m, uint32_t at)
 		attr->nla_len = m->len - at;
 }
 
-static inline uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
+uint32_t message_begin(struct message *m, uint16_t type, uint16_t flags)
 {
 	struct nlmsghdr header = { .nlmsg_type = type, .nlmsg_flags = flags | NLM_F_REQUEST };
 
@@ -48,24 +32,19 @@ static inline uint32_t message_begin(struct message *m, uint16_t type, uint16_t 
 	return m->len = sizeof(header);
 }
 
-static inline void message_add(struct message *m, const void *bytes, uint32_t len)
+void message_add(struct message *m, const void *bytes, uint32_t len)
 {
 	memcpy(m->bytes + m->len, bytes, len);
 	m->len += NLMSG_ALIGN(len);
 }
 
-static inline void message_end(struct message *m)
+void message_end(struct message *m)
 {
 	((struct nlmsghdr *)m->bytes)->nlmsg_len = m->len;
 }
 
-struct span {
-	const uint8_t *bytes;
-	uint32_t len;
-};
-
 /* The last attribute of a type, with at least so many bytes. */
-static inline bool attribute(struct span in, uint16_t type, struct span *out)
+bool attribute(struct span in, uint16_t type, struct span *out)
 {
 	bool found = false;
 
@@ -87,7 +66,7 @@ static inline bool attribute(struct span in, uint16_t type, struct span *out)
 	return found;
 }
 
-static inline bool number(struct span in, uint16_t type, uint32_t *value)
+bool number(struct span in, uint16_t type, uint32_t *value)
 {
 	struct span span;
 
@@ -98,7 +77,7 @@ static inline bool number(struct span in, uint16_t type, uint32_t *value)
 }
 
 /* Whether attributes fill the bytes to the end, as those that the kernel writes do. */
-static inline bool well_formed(struct span in)
+bool well_formed(struct span in)
 {
 	while (in.len) {
 		struct nlattr attr;
@@ -116,7 +95,7 @@ static inline bool well_formed(struct span in)
 	return true;
 }
 
-static inline struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
+struct span attributes(const struct nlmsghdr *header, uint32_t fixed)
 {
 	uint32_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
 
@@ -125,13 +104,7 @@ static inline struct span attributes(const struct nlmsghdr *header, uint32_t fix
 	return (struct span){ (const uint8_t *)header + skip, header->nlmsg_len - skip };
 }
 
-/* What is said of an xfrm device. */
-struct xfrm {
-	bool is_xfrm, has_data, has_if_id, has_link, external;
-	uint32_t if_id, link;
-};
-
-static inline struct xfrm xfrm_of(struct span attrs)
+struct xfrm xfrm_of(struct span attrs)
 {
 	struct xfrm xfrm = {};
 	struct span info, kind, data;
@@ -147,5 +120,3 @@ static inline struct xfrm xfrm_of(struct span attrs)
 	xfrm.external = attribute(data, IFLA_XFRM_COLLECT_METADATA, &info);
 	return xfrm;
 }
-
-#endif

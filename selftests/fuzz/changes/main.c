@@ -7,17 +7,16 @@
  *	fuzz-changes print SEED COUNT	prints some as a file of changes has them
  *	fuzz-changes replay FILE...	makes those of files
  *
- * The worlds in which they are made are in fuzz-changes-world.h, the changes in fuzz-changes-grammar.h,
- * and what must hold in fuzz-changes-oracle.h. A difference is shortened to the changes that it takes. With
- * FUZZ_KEEP_GOING=1 in the environment those after it are looked for, too, and counted.
+ * The worlds in which they are made are in world.h, the changes in grammar.h, and what must hold in oracle.h. A
+ * difference is shortened to the changes that it takes. With FUZZ_KEEP_GOING=1 in the environment those after it are
+ * looked for, too, and counted.
  */
-#define _GNU_SOURCE
-#include "fuzz-changes-grammar.h"
-#include "fuzz-changes-world.h"
-#include "fuzz-changes-xfrm.h"
-#include "fuzz-changes-route.h"
-#include "fuzz-changes-oracle.h"
-#include "fuzz-changes-shrink.h"
+#include "grammar.h"
+#include "oracle.h"
+#include "shrink.h"
+#include "world.h"
+
+#include <time.h>
 
 /* Changes of a chunk, which begins with new worlds. */
 #define CHUNK 250
@@ -29,7 +28,7 @@ static struct oracle oracle;
 static struct sequence sequence;
 
 static unsigned long made, refused, changed;
-static unsigned long differences[ARRAY_SIZE(verbs)], shortened[ARRAY_SIZE(verbs)], vanished, drifted;
+static unsigned long differences[N_VERBS], shortened[N_VERBS], vanished, drifted;
 
 static bool keep_going(void)
 {
@@ -115,7 +114,7 @@ static void print_counts(void)
 		printf("# %lu differences did not come again\n", vanished);
 	if (drifted)
 		printf("# %lu times the worlds had become different ones\n", drifted);
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+	for (size_t i = 0; i < N_VERBS; i++)
 		if (differences[i])
 			printf("# %lu differences after: %s\n", differences[i], verbs[i].text);
 }
