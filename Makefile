@@ -73,7 +73,7 @@ kernel-patched:
 	@$(scripts)/kernel.sh patched >/dev/null
 
 ## test-patched: every selftest on these kernels, and what the patches are for with the C driver, too
-for_c := hooks faults:fault1_transport_with_if_id_4,fault1_transport_with_if_id_6 \
+for_c := hooks faults:transport_mode_route_with_if_id_4,transport_mode_route_with_if_id_6 \
 	nested-gro
 .PHONY: test-patched
 test-patched:

@@ -142,16 +142,25 @@ if [ "$wrong" -eq 0 ]; then
 fi
 unset TESTS
 
-# What the C driver is known to fail, and why.
-declare -A known_failures=() known_seen=()
+# What the C driver is known to fail, each with the key of an entry that says why.
+declare -A known_failures=() known_seen=() keys=()
+while IFS= read -r key; do
+	keys[$key]=yes
+done < <(sed -n 's/^\(- \)\?\*\*\([a-z0-9-]*\): .*/\2/p' "$here/../docs/differences.md")
 patched=''
 [[ $(uname -r) != *-patched* ]] || patched=yes
 while IFS= read -r line; do
 	case $line in
 	'' | '#'*) continue ;;
 	esac
-	name=${line%%  *} why=${line#*  }
-	[ -n "${files[${name%%:*}]-}" ] || bad "expect/known-c-failures: no test is called '${name%%:*}'"
+	if ! [[ $line =~ ^(([a-z0-9-]+)': '[^ ]+)'  '(([a-z0-9-]+)': '.+)$ ]]; then
+		bad "expect/known-c-failures: '$line' is not 'file: subtest  key: why'"
+		continue
+	fi
+	name=${BASH_REMATCH[1]} why=${BASH_REMATCH[3]}
+	[ -n "${files[${BASH_REMATCH[2]}]-}" ] || bad "expect/known-c-failures: no test is called '${BASH_REMATCH[2]}'"
+	[ -n "${keys[${BASH_REMATCH[4]}]-}" ] ||
+		bad "expect/known-c-failures: docs/differences.md has no entry '${BASH_REMATCH[4]}'"
 	[ "$DRIVER" = c ] || continue
 	[[ $why = *'(mended by patches/7.3)' && -n $patched ]] || known_failures[$name]="  $why"
 done <"$here/expect/known-c-failures"

@@ -103,8 +103,8 @@ REFUSED = [
     ("if_id_empty", lambda: [if_id(b"")], {"ERANGE", "EINVAL"}, ANY),
     ("link_too_short", lambda: [if_id(5), link(b"\1")], {"ERANGE", "EINVAL"}, ANY),
     ("external_with_payload", lambda: [external(b"\1\0\0\0")], {"ERANGE", "EINVAL"}, ANY),
-    ("fault13_link_absent", lambda: [if_id(5), link(9999)], {"ENODEV"}, NAMES_LINK),
-    ("fault13_link_negative", lambda: [if_id(5), link(-1)], {"ENODEV", "EINVAL"}, NAMES_LINK),
+    ("link_absent", lambda: [if_id(5), link(9999)], {"ENODEV"}, NAMES_LINK),
+    ("link_absent_negative", lambda: [if_id(5), link(-1)], {"ENODEV", "EINVAL"}, NAMES_LINK),
 ]
 
 
@@ -184,8 +184,8 @@ def change_text(data, text, wanted):
 EXTERNAL_CHANGES = [
     ("if_id", lambda: [if_id(5)], {"EINVAL"}, NAMES_EXTERNAL),
     ("external_and_if_id", lambda: [external(), if_id(5)], {"EINVAL"}, NAMES_EXTERNAL),
-    ("fault13_external_again", lambda: [external()], {"EINVAL", "ok"}, NAMES_EXTERNAL),
-    ("fault13_empty_data", lambda: [], {"EINVAL", "ok"}, NAMES_EXTERNAL),
+    ("missing_attribute_external", lambda: [external()], {"EINVAL", "ok"}, NAMES_EXTERNAL),
+    ("missing_attribute_empty_data", lambda: [], {"EINVAL", "ok"}, NAMES_EXTERNAL),
 ]
 
 

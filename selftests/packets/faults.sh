@@ -21,7 +21,7 @@ external()
 
 # Connections in transport mode that have nothing to do with an xfrm device go on working when an
 # external device comes up.
-fault1_transport()
+own_states_transport()
 {
 	local family=$1 address=${under4[b]}
 
@@ -37,7 +37,7 @@ fault1_transport()
 }
 
 # A transport-mode state with an if_id belongs to the external device, which receives for it.
-fault1_transport_with_if_id()
+transport_mode_route_with_if_id()
 {
 	local family=$1 address=${under4[b]}
 
@@ -52,7 +52,7 @@ fault1_transport_with_if_id()
 }
 
 # The same with UDP and TCP, which check policies and reverse paths on their own.
-fault1_transport_tcp()
+own_states_transport_tcp()
 {
 	defer reset_gateways
 	tunnel outer=4 inner=4 chain=esp:transport
@@ -65,7 +65,7 @@ fault1_transport_tcp()
 
 # Connections in tunnel mode without an if_id stay where they are: nothing comes out of a device that
 # they don't belong to, where a firewall or a VRF would treat it differently.
-fault2_policy_based_tunnel()
+own_states_policy_based_tunnel()
 {
 	local inner=$1 outer=$2 address=10.7.0.2 addresses ns
 
@@ -103,7 +103,7 @@ fault2_policy_based_tunnel()
 }
 
 # With a device down, what is meant for it is not delivered, and least of all by another device.
-fault3_down_beside_external()
+device_down_beside_external()
 {
 	defer reset_gateways
 	defer ip -n "$gwb" link del five
@@ -119,7 +119,7 @@ fault3_down_beside_external()
 }
 
 # Nor by the stack itself, if a policy without an if_id would let it in.
-fault3_down_with_broad_policy()
+device_down_with_broad_policy()
 {
 	local udp_before
 
@@ -253,7 +253,7 @@ changelink_at_once()
 }
 
 # What has come in may be sent back out, by a mirror instead of a route: without BPF.
-fault8_redirected_back()
+redirected_back()
 {
 	local destination=$1
 
@@ -274,7 +274,7 @@ fault8_redirected_back()
 }
 
 # A packet may come with the metadata of a tunnel of another kind, which says nothing of IPsec.
-fault8_metadata_of_another_tunnel()
+metadata_no_route_of_another_tunnel()
 {
 	defer reset_gateways
 	device a "$2" 5
@@ -290,28 +290,28 @@ fault8_metadata_of_another_tunnel()
 setup_gateways
 
 for family in 4 6; do
-	subtest fault1_transport_esp_without_if_id_$family fault1_transport $family esp:transport
-	subtest fault1_transport_ah_without_if_id_$family fault1_transport $family ah:transport
-	subtest fault1_transport_with_if_id_$family fault1_transport_with_if_id $family
+	subtest own_states_transport_esp_without_if_id_$family own_states_transport $family esp:transport
+	subtest own_states_transport_ah_without_if_id_$family own_states_transport $family ah:transport
+	subtest transport_mode_route_with_if_id_$family transport_mode_route_with_if_id $family
 done
-subtest fault1_transport_tcp fault1_transport_tcp
+subtest own_states_transport_tcp own_states_transport_tcp
 for combination in 4in4 6in4 4in6 6in6; do
-	subtest fault2_policy_based_tunnel_$combination \
-		fault2_policy_based_tunnel "${combination%in*}" "${combination#*in}"
+	subtest own_states_policy_based_tunnel_$combination \
+		own_states_policy_based_tunnel "${combination%in*}" "${combination#*in}"
 done
-subtest fault3_down_beside_external_4 fault3_down_beside_external 10.1.0.2
-subtest fault3_down_beside_external_6 fault3_down_beside_external fd00:1::2
-subtest fault3_down_with_broad_policy fault3_down_with_broad_policy
-subtest fault4_changelink_same_value changelink_same_value
-subtest fault4_changelink_failing changelink_failing
-subtest fault4_changelink_real_on_receiver changelink_real_on_receiver
-subtest fault4_changelink_real_on_sender changelink_real_on_sender
+subtest device_down_beside_external_4 device_down_beside_external 10.1.0.2
+subtest device_down_beside_external_6 device_down_beside_external fd00:1::2
+subtest device_down_with_broad_policy device_down_with_broad_policy
+subtest lossless_change_same_value changelink_same_value
+subtest lossless_change_failing changelink_failing
+subtest lossless_change_real_on_receiver changelink_real_on_receiver
+subtest lossless_change_real_on_sender changelink_real_on_sender
 subtest changelink_takes_effect_at_once changelink_at_once
 for kind in static external; do
-	subtest fault8_redirected_back_4_$kind fault8_redirected_back 10.1.0.77 $kind
-	subtest fault8_redirected_back_6_$kind fault8_redirected_back fd00:1::77 $kind
-	subtest fault8_metadata_of_another_tunnel_4_$kind fault8_metadata_of_another_tunnel 10.1.0.2 $kind
-	subtest fault8_metadata_of_another_tunnel_6_$kind fault8_metadata_of_another_tunnel fd00:1::2 $kind
+	subtest redirected_back_4_$kind redirected_back 10.1.0.77 $kind
+	subtest redirected_back_6_$kind redirected_back fd00:1::77 $kind
+	subtest metadata_no_route_of_another_tunnel_4_$kind metadata_no_route_of_another_tunnel 10.1.0.2 $kind
+	subtest metadata_no_route_of_another_tunnel_6_$kind metadata_no_route_of_another_tunnel fd00:1::2 $kind
 done
 
 finish

@@ -129,19 +129,19 @@ receive_link_of_other_netns()
 	expect 'packets without a link' "$(marked "$inner" "$none")" 3
 }
 
-receive_link_fault11_other_netns_created()
+receive_metadata_link_other_netns_created()
 {
 	receive_link_of_other_netns created
 }
 
-receive_link_fault11_other_netns_moved()
+receive_metadata_link_other_netns_moved()
 {
 	receive_link_of_other_netns moved
 }
 
 # Both layers of a tunnel in a tunnel come through the same device. The link that the inner packet
 # tells must not be the device itself, which an answer could never be sent through.
-receive_link_fault11_nested()
+receive_metadata_link_nested()
 {
 	local own none under
 
@@ -290,7 +290,7 @@ transmit_set_twice()
 }
 
 # The metadata of a packet is its own, also while it waits behind others for other connections.
-transmit_fault6_behind_netem()
+transmit_metadata_per_packet_behind_netem()
 {
 	local i job5 job6
 
@@ -380,7 +380,7 @@ transmit_forwarded()
 }
 
 # What is redirected to the device comes without a route.
-transmit_fault8_without_route()
+transmit_metadata_no_route()
 {
 	two_connections
 	forwarding
@@ -430,7 +430,7 @@ transmit_other_family()
 }
 
 # What came in is sent straight back out, by the connection it came through.
-ingress_fault8_redirected_back()
+ingress_redirected_back()
 {
 	two_connections
 	ip -n "$gwa" -batch - <<-END
@@ -450,12 +450,12 @@ ingress_fault8_redirected_back()
 	expect 'packets that came back with if_id 6' "$(marked "$gwa" 6)" 4
 }
 
-all='receive_if_id receive_link receive_link_fault11_other_netns_created
-	receive_link_fault11_other_netns_moved receive_link_fault11_nested receive_static receive_if_id_changes
+all='receive_if_id receive_link receive_metadata_link_other_netns_created
+	receive_metadata_link_other_netns_moved receive_metadata_link_nested receive_static receive_if_id_changes
 	transmit_if_id
-	transmit_link transmit_set_twice transmit_fault6_behind_netem transmit_read transmit_read_forwarded
-	transmit_forwarded transmit_fault8_without_route transmit_too_big transmit_other_family
-	ingress_fault8_redirected_back'
+	transmit_link transmit_set_twice transmit_metadata_per_packet_behind_netem transmit_read transmit_read_forwarded
+	transmit_forwarded transmit_metadata_no_route transmit_too_big transmit_other_family
+	ingress_redirected_back'
 
 setup_gateways
 setup_ns inner

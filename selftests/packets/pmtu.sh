@@ -284,7 +284,7 @@ ipv6_minimum()
 }
 
 # An underlay in a VRF learns its path's MTU as any other.
-fault10_path_mtu_in_vrf()
+error_route_in_vrf()
 {
 	local kind=$1 outer=$2 mtu link_dev=''
 
@@ -344,7 +344,7 @@ for kind in static external; do
 		for way in loopback other_link mark leak_from_vrf; do
 			subtest path_by_${way}_over_${outer}_$kind path_mtu_by $way $kind $outer
 		done
-		subtest fault10_path_in_vrf_over_${outer}_$kind fault10_path_mtu_in_vrf $kind $outer
+		subtest error_route_in_vrf_over_${outer}_$kind error_route_in_vrf $kind $outer
 	done
 done
 # Errors about ESP in UDP are for the kernel's UDP.

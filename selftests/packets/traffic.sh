@@ -220,8 +220,8 @@ for family in 4 6; do
 	subtest "esp_transport_received_on_static_$family" transport_received "$family"
 	subtest "nested_devices_esp_in_esp_$family" nested esp "$family"
 	subtest "nested_devices_without_policy_$family" nested_without_policy esp "$family"
-	subtest "nested_devices_fault5_ah_in_esp_$family" nested ah "$family"
-	subtest "nested_devices_fault5_ipcomp_in_esp_$family" nested comp "$family"
+	subtest "nested_transforms_ah_in_esp_$family" nested ah "$family"
+	subtest "nested_transforms_ipcomp_in_esp_$family" nested comp "$family"
 done
 
 finish
