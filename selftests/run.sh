@@ -5,8 +5,8 @@
 #
 #	DRIVER=rust|c	our driver (the default) or the kernel's
 #	MODULE=FILE	our module
-#	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:add,dump" are subtests of it,
-#			"packets/" is a folder, "@leaks" are those that say "Also: leaks"
+#	TESTS="..."	the tests to run, all unless given; "lwt" is a file, "lwt:multipath_4,multipath_6"
+#			are subtests of it, "packets/" is a folder, "@leaks" are those that say "Also: leaks"
 #	ALL=1		all combinations of families and the like, where a few stand for the rest
 #	V=1		with what the kernel knows about each failure
 #
@@ -173,7 +173,7 @@ case ${1-} in
 	for entry in "${tests[@]}"; do
 		name=${entry%%:*}
 		printf '%-8s  %4s s  %s%s%s\n' "${alone[$name]:+alone}" "${times[$name]}" "${files[$name]}" \
-			"${entry#"$name"}" "${also[$name]:+  ($(echo ${also[$name]} | sed 's/ /, /g'))}"
+			"${entry#"$name"}" "${also[$name]:+  (${also[$name]// /, })}"
 	done
 	exit
 	;;

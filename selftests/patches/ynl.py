@@ -28,7 +28,7 @@ from lib.py import KsftNamedVariant as Case
 from lib.py import ip
 
 SOURCE = pathlib.Path(rtnl.kernel_library()).parents[3]
-PATCHES = pathlib.Path(__file__).resolve().parent.parent / "patches" / "7.3"
+PATCHES = pathlib.Path(__file__).resolve().parents[2] / "patches" / "7.3"
 SPECS = "Documentation/netlink/specs"
 
 
