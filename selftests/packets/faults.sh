@@ -3,7 +3,8 @@
 # Time: 120
 #
 # What the kernel's C driver does wrong, and what users expect instead. Subtests are named after what
-# has to be true; the C driver fails those that known-c-failures lists.
+# has to be true, and after the entry in docs/differences.md; the C driver fails those that expect/known-c-failures
+# lists.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 #
