@@ -7,14 +7,14 @@ DRIVER ?= both
 export DRIVER TESTS ALL V
 
 scripts := $(CURDIR)/scripts
-vm := $(scripts)/vm.sh
+vm := $(scripts)/vm/vm.sh
 
 .DEFAULT_GOAL := help
 
 ## demo: three tenants with the same addresses over one device, in a VM
 .PHONY: demo
 demo: modules
-	@$(vm) --timeout 300 -- bash /src/scripts/demo.sh
+	@$(vm) --timeout 300 -- bash /src/scripts/demo/demo.sh
 
 ## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu" or packets/: some; ALL=1: more combinations)
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
@@ -30,7 +30,7 @@ on_debug = TESTS='$(1)' DRIVER=rust $(vm) --kernel debug --memory 3G $(2) -- \
 	env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko $(3) bash /src/selftests/run.sh
 .PHONY: test-debug
 test-debug:
-	@$(scripts)/build.sh debug
+	@$(scripts)/build/build.sh debug
 	@$(scripts)/total.sh \
 		$(if $(TESTS),,"$(call on_debug,,--timeout 4200 --append kmemleak=off,LIMIT=1800)") \
 		"$(call on_debug,$(or $(TESTS),@leaks),--timeout 4200,LIMIT=1800)"
@@ -38,7 +38,7 @@ test-debug:
 ## test-races: everything at once on that kernel, for ten minutes on two CPUs and on four (RACES=SECONDS)
 .PHONY: test-races
 test-races:
-	@$(scripts)/build.sh debug
+	@$(scripts)/build/build.sh debug
 	@$(scripts)/total.sh $(foreach n,2 4,\
 		"$(call on_debug,races,--cpus $(n) --timeout 7200,LIMIT=7200 RACES=$(or $(RACES),600))")
 
@@ -46,7 +46,7 @@ test-races:
 # Emulated CPUs rarely meet within the time that KCSAN watches unless told otherwise.
 .PHONY: test-kcsan
 test-kcsan:
-	@$(scripts)/build.sh kcsan
+	@$(scripts)/build/build.sh kcsan
 	@TESTS='$(or $(TESTS),@meetings)' DRIVER=rust $(vm) --kernel kcsan --memory 2G --timeout 4200 \
 		--append 'kcsan.skip_watch=100 kcsan.udelay_task=1000 kcsan.udelay_interrupt=500' -- \
 		env MODULE=/src/out/kcsan/rust/xfrm_interface_rust.ko LIMIT=1800 RACES=$(or $(RACES),60) bash /src/selftests/run.sh
@@ -57,7 +57,7 @@ FUZZ_CHANGES ?= 100000
 fuzz_seed := $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED))
 .PHONY: fuzz
 fuzz:
-	@$(scripts)/build.sh debug
+	@$(scripts)/build/build.sh debug
 	@$(scripts)/total.sh \
 		"$(call on_debug,fuzz-netlink fuzz-packets,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_COUNT) $(fuzz_seed))" \
 		"$(call on_debug,fuzz-changes,--timeout 43200,LIMIT=40000 FUZZ_COUNT=$(FUZZ_CHANGES) $(fuzz_seed))"
@@ -65,12 +65,12 @@ fuzz:
 ## coverage: which lines of the driver the selftests reach (TESTS="lwt pmtu": some of them)
 .PHONY: coverage
 coverage:
-	@$(scripts)/coverage.sh
+	@$(scripts)/checks/coverage.sh
 
 ## kernel-patched: kernels with patches/7.3 and the driver in their tree, as a module and built in
 .PHONY: kernel-patched
 kernel-patched:
-	@$(scripts)/kernel.sh patched >/dev/null
+	@$(scripts)/kernels/kernel.sh patched >/dev/null
 
 ## test-patched: every selftest on these kernels, and what the patches are for with the C driver, too
 for_c := hooks faults:transport_mode_route_with_if_id_4,transport_mode_route_with_if_id_6 \
@@ -106,17 +106,17 @@ vm: modules
 .PHONY: modules
 ifeq ($(KDIR),)
 modules:
-	@$(scripts)/build.sh stock
+	@$(scripts)/build/build.sh stock
 else
 modules:
-	@$(scripts)/check-kdir.sh '$(KDIR)' >/dev/null
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(shell $(scripts)/check-kdir.sh '$(KDIR)' 2>/dev/null) modules
+	@$(scripts)/build/check-kdir.sh '$(KDIR)' >/dev/null
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(shell $(scripts)/build/check-kdir.sh '$(KDIR)' 2>/dev/null) modules
 endif
 
 ## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver, no panics
 .PHONY: lint
 lint:
-	@$(scripts)/lint.sh
+	@$(scripts)/checks/lint.sh
 
 ## clean: removes what was built in this tree
 .PHONY: clean
@@ -129,7 +129,7 @@ clean:
 ## distclean: removes the cache too (sandbox and kernels)
 .PHONY: distclean
 distclean: clean
-	@$(scripts)/sandbox.sh remove
+	@$(scripts)/vm/sandbox.sh remove
 
 .PHONY: help
 help:

@@ -35,7 +35,7 @@ python() {
 	if [ "$machine" = here ]; then
 		python3 "$@"
 	else
-		"$top/scripts/sandbox.sh" run -- python3 "$@" </dev/null
+		"$top/scripts/vm/sandbox.sh" run -- python3 "$@" </dev/null
 	fi
 }
 
@@ -60,7 +60,7 @@ measure() {
 		*) own=() ;;
 		esac
 		rm -f "$out/vm/results.tsv"
-		scripts/vm.sh --kernel "$kernel" --cpus 1 --memory 2G --timeout 7200 --results "$top/$out/vm" \
+		scripts/vm/vm.sh --kernel "$kernel" --cpus 1 --memory 2G --timeout 7200 --results "$top/$out/vm" \
 			--emulator "$emulator" -- \
 			env "${environment[@]}" "${own[@]}" RESULTS=/results/results.tsv bash /src/bench/run.sh "$@"
 		cat "$out/vm/results.tsv" >>"$out/results.tsv"

@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 
 if [ "${1-}" = sandbox ]; then
-	exec "$top/scripts/sandbox.sh" run -- bash bench/compile.sh here
+	exec "$top/scripts/vm/sandbox.sh" run -- bash bench/compile.sh here
 fi
 cd "$top" || exit
 mkdir -p out/bench

@@ -17,7 +17,7 @@
 
 become_root env CASE="${CASE-}" FAMILY="${FAMILY-}" SIZE="${SIZE-}" CIPHER="${CIPHER-}" DRIVERS="${DRIVERS-}" "$0" "$@"
 out=$top/out/bench
-sandbox() { "$top/scripts/sandbox.sh" run -- "$@" </dev/null; }
+sandbox() { "$top/scripts/vm/sandbox.sh" run -- "$@" </dev/null; }
 
 read -ra words <<<"${CASE:-transmit policy external}"
 CIPHER=${CIPHER:-null}
@@ -26,7 +26,7 @@ emulator='-icount shift=0,sleep=off -plugin /src/out/bench/plugin.so,out=/result
 
 "$top/bench/compile.sh" sandbox
 rm -rf "$out/profile"
-KVM=no "$top/scripts/vm.sh" --cpus 1 --memory 2G --timeout 1800 --results "$out/profile" --emulator "$emulator" -- \
+KVM=no "$top/scripts/vm/vm.sh" --cpus 1 --memory 2G --timeout 1800 --results "$out/profile" --emulator "$emulator" -- \
 	env CIPHER="$CIPHER" DRIVERS="${DRIVERS:-c rust}" SIZE="${SIZE:-64}" \
 	UDP=/src/out/bench/udp BPF=/src/out/bench/if_id.bpf.o RESULTS=/results/results.tsv \
 	MODULE=/src/out/stock/rust/xfrm_interface_rust.ko \

@@ -12,8 +12,8 @@
 #
 # Inside, the checkout is at /src. Mounts are private to the command and vanish with it.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 suite=trixie
 
@@ -40,7 +40,7 @@ build() {
 	local root=$1 uri packages conf
 	install_mmdebstrap
 	uri=$(mirror)
-	packages=$(grep -Ev '^(#|$)' "$top/scripts/sandbox.packages" | paste -sd,)
+	packages=$(grep -Ev '^(#|$)' "$top/scripts/vm/sandbox.packages" | paste -sd,)
 	# Proxies and the like, as the machine's apt has them.
 	conf=$(mktemp)
 	apt-config dump Acquire | grep -Ei '^Acquire::(https?::|Check-|Retries)' >"$conf" || true
@@ -74,7 +74,7 @@ build() {
 }
 
 path() {
-	cached sandbox "$(key "$top/scripts/sandbox.packages" "$suite" "$(declare -f build)")" build
+	cached sandbox "$(key "$top/scripts/vm/sandbox.packages" "$suite" "$(recipe build)")" build
 }
 
 # enter ROOT rw|ro "FROM

@@ -4,11 +4,11 @@
 # Checks the sources, and what is built of them, without running it. Everything that is needed is in
 # the sandbox.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 become_root "$0" "$@"
-mapfile -t binds < <("$top/scripts/kernel.sh" stock)
+mapfile -t binds < <("$top/scripts/kernels/kernel.sh" stock)
 [ ${#binds[@]} -gt 0 ] || exit 1
 failed=0
 
@@ -23,7 +23,7 @@ check() {
 	fi
 }
 
-inside() { "$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -euo pipefail -c "$1" </dev/null; }
+inside() { "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -euo pipefail -c "$1" </dev/null; }
 
 # The files of the tree, whether or not git has them yet.
 files() {
@@ -77,8 +77,8 @@ mkdir -p "$top/out/clippy"
 check rustfmt inside 'find rust -name "*.rs" ! -name "*_generated.rs" | xargs rustfmt --check --edition 2021 --config-path /kernel/source/.rustfmt.toml'
 check clippy clippy
 check 'no unsafe code in rust/xfrmi' no_unsafe
-check 'the module builds' "$top/scripts/build.sh" stock
-check 'no panics' inside 'scripts/check-panics.sh out/stock/rust/main.o'
+check 'the module builds' "$top/scripts/build/build.sh" stock
+check 'no panics' inside 'scripts/checks/check-panics.sh out/stock/rust/main.o'
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
@@ -89,7 +89,7 @@ check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
 done'
 check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
-check shellcheck inside 'find scripts selftests bench -name "*.sh" | sort | while read -r file; do shellcheck "$file"; done; shellcheck .ci/run'
+check shellcheck inside 'find .ci/run scripts selftests bench -type f \( -name "*.sh" -o -path .ci/run \) -print0 | xargs -0 -n 1 shellcheck'
 check 'what the selftests say of themselves' inside 'selftests/run.sh --list'
 check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead,iif'
 check 'SPDX lines' spdx

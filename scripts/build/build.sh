@@ -6,8 +6,8 @@
 #
 #   build.sh KERNEL [MAKE-ARGUMENTS...]
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 [ $# -ge 1 ] || die "usage: build.sh KERNEL [MAKE-ARGUMENTS...]"
 become_root "$0" "$@"
@@ -16,7 +16,7 @@ shift
 out=out/$kernel
 [[ " $* " != *' COVERAGE=1 '* ]] || out=out/coverage-$kernel
 
-mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
+mapfile -t binds < <("$top/scripts/kernels/kernel.sh" "$kernel")
 [ ${#binds[@]} -gt 0 ] || exit 1
 mkdir -p "$top/$out"
 # Signing would need the key of whoever built the kernel.
@@ -35,7 +35,7 @@ esac
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rc=0
-"$top/scripts/sandbox.sh" run "${binds[@]}" -- "${make[@]}" "$@" modules >"$log" 2>&1 </dev/null || rc=$?
+"$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- "${make[@]}" "$@" modules >"$log" 2>&1 </dev/null || rc=$?
 if [ "$rc" -ne 0 ] || [ "${V-}" = 1 ]; then
 	cat "$log" >&2
 elif grep -Eq '(^|[^a-z-])warning' "$log"; then

@@ -17,8 +17,8 @@
 # (panic, hang), the end of the console is shown; a machine that shows no sign of life is not waited for.
 # With this script, however it ends, ends all that it has started: see "run" below.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
 kernel=stock cpus=2 memory=1G limit=1800 results='' emulator='' shell=
 # Tests that the module brings run when it is loaded, if the kernel can.
@@ -35,7 +35,7 @@ kvm_works() {
 	answer=$cache/kvm-$(cat /proc/sys/kernel/random/boot_id)
 	if [ ! -s "$answer" ]; then
 		rm -f "$cache"/kvm-*
-		if "$top/scripts/sandbox.sh" run "${binds[@]}" -- timeout --foreground -k 1 20 bash -c \
+		if "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- timeout --foreground -k 1 20 bash -c \
 			'exec qemu-system-x86_64 -accel kvm -cpu host -m 512 -smp 2 -nodefaults -no-reboot -display none \
 				-serial stdio -kernel /usr/lib/modules/*/vmlinuz -append "console=ttyS0 panic=-1" </dev/null' 2>&1 |
 			grep -q 'Unable to mount root fs'; then
@@ -64,7 +64,7 @@ while [ $# -gt 0 ]; do
 done
 become_root "$0" "${original[@]}"
 
-mapfile -t binds < <("$top/scripts/kernel.sh" "$kernel")
+mapfile -t binds < <("$top/scripts/kernels/kernel.sh" "$kernel")
 [ ${#binds[@]} -gt 0 ] || exit 1
 
 work=$(mktemp -d)
@@ -133,7 +133,7 @@ chmod +x "$work/virtiofsd"
 
 # In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng start, and
 # whatever group they are in. That one is killed when unshare is, and that is told when this script is gone.
-run=(unshare --pid --fork --kill-child "$top/scripts/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
+run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
 	setpriv --pdeathsig KILL "${run[@]}"
 	exit

@@ -16,11 +16,11 @@
 # Debian's header packages hold no Rust metadata (rust/*.rmeta), so the tree is prepared from the
 # same source, configuration and compiler: symbol names then agree with those of Debian's build.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../lib.sh
+. "$(dirname "$0")/../lib.sh"
 
-sandbox=$top/scripts/sandbox.sh
-pinned=$(grep -v '^#' "$top/scripts/kernel-version")
+sandbox=$top/scripts/vm/sandbox.sh
+pinned=$(grep -v '^#' "$top/scripts/kernels/version")
 flavour=cloud-amd64
 
 # In the sandbox, with fresh package lists: the version to use, when the pinned one is gone the
@@ -68,8 +68,8 @@ toolchain() {
 		"$("$sandbox" path)/var/lib/dpkg/status"
 }
 
-source_key() { key "$1" "$(declare -f build_source)"; }
-stock_key() { key "$1" "$flavour" "$(toolchain)" "$(declare -f build_source build_stock prepare_inside)"; }
+source_key() { key "$1" "$(recipe build_source)"; }
+stock_key() { key "$1" "$flavour" "$(toolchain)" "$(recipe build_source build_stock prepare_inside)"; }
 
 fetch_inside() {
 	cd /cache || return
@@ -178,13 +178,13 @@ build_debug() {
 		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
 		"$(declare -f sanitized configure_inside compile_inside tidy_inside)
 		sanitized
-		compile_inside lib /src/scripts/{lean,debug}.config
+		compile_inside lib /src/scripts/kernels/{lean,debug}.config
 		tidy_inside"
 }
 
 debug_key() {
-	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/debug.config" \
-		"$(declare -f build_source sanitized build_debug configure_inside compile_inside tidy_inside)"
+	key "$1" "$(toolchain)" "$top/scripts/kernels/lean.config" "$top/scripts/kernels/debug.config" \
+		"$(recipe build_source sanitized build_debug configure_inside compile_inside tidy_inside)"
 }
 
 # KCSAN watches the same, but for what shares nothing with the driver but the bytes of packets. It is also
@@ -204,14 +204,14 @@ build_kcsan() {
 		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
 		"$(declare -f watched configure_inside compile_inside tidy_inside)
 		watched
-		compile_inside lib /src/scripts/{lean,kcsan}.config
+		compile_inside lib /src/scripts/kernels/{lean,kcsan}.config
 		grep -q '\"thread\"' /kernel/tree/scripts/target.json
 		tidy_inside"
 }
 
 kcsan_key() {
-	key "$1" "$(toolchain)" "$top/scripts/lean.config" "$top/scripts/kcsan.config" \
-		"$(declare -f build_source watched build_kcsan configure_inside compile_inside tidy_inside)"
+	key "$1" "$(toolchain)" "$top/scripts/kernels/lean.config" "$top/scripts/kernels/kcsan.config" \
+		"$(recipe build_source watched build_kcsan configure_inside compile_inside tidy_inside)"
 }
 
 # What a driver in the tree is built upon, with all objects, so that a change of the driver does not
@@ -229,13 +229,13 @@ build_patched_base() {
 	step "kernel $version with patches/7.3: compiling (10 to 15 minutes)" \
 		"$sandbox" run --bind "$1" /cache --bind "$1/source" /kernel/source -- bash -euc \
 		"$(declare -f configure_inside)
-		configure_inside /src/scripts/{lean,patched}.config
+		configure_inside /src/scripts/kernels/{lean,patched}.config
 		\"\${make[@]}\" bzImage modules"
 }
 
 patched_base_key() {
-	key "$1" "$(toolchain)" "$top"/patches/7.3/* "$top"/scripts/{lean,patched}.config \
-		"$(declare -f build_source build_patched_base configure_inside)"
+	key "$1" "$(toolchain)" "$top"/patches/7.3/* "$top"/scripts/kernels/{lean,patched}.config \
+		"$(recipe build_source build_patched_base configure_inside)"
 }
 
 build_patched() {
@@ -245,8 +245,8 @@ build_patched() {
 		"$sandbox" run --bind "$1" /cache --bind "$1/source" /kernel/source -- bash -euc \
 		"$(declare -f configure_inside compile_inside tidy_inside)
 		/src/scripts/into-tree.sh /cache/source
-		compile_inside lib /src/scripts/{lean,patched,module}.config
-		compile_inside lib-builtin /src/scripts/{lean,patched,builtin}.config
+		compile_inside lib /src/scripts/kernels/{lean,patched,module}.config
+		compile_inside lib-builtin /src/scripts/kernels/{lean,patched,builtin}.config
 		tidy_inside"
 }
 
@@ -256,9 +256,9 @@ driver_sources() {
 }
 
 patched_key() {
-	key "$(patched_base_key "$1")" "$top"/scripts/{module,builtin}.config "$top/scripts/into-tree.sh" \
+	key "$(patched_base_key "$1")" "$top"/scripts/kernels/{module,builtin}.config "$top/scripts/into-tree.sh" \
 		"$(cd "$top" && driver_sources | xargs sha256sum)" \
-		"$(declare -f build_patched configure_inside compile_inside tidy_inside)"
+		"$(recipe build_patched configure_inside compile_inside tidy_inside)"
 }
 
 # The options for "sandbox.sh run" that show the kernel KIND inside.
