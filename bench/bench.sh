@@ -50,7 +50,7 @@ measure() {
 	environment=(CIPHER="$cipher" DRIVERS="${DRIVERS:-c rust}" FULL="${FULL-}" DEVICES="${DEVICES:-8000}"
 		UDP="$dir/out/bench/udp" BPF="$dir/out/bench/if_id.bpf.o")
 	if [ "$machine" = here ]; then
-		env "${environment[@]}" MODULE="$module" RESULTS="$out/results.tsv" bench/run.sh "$@"
+		env "${environment[@]}" MODULE="$module" RESULTS="$out/results.tsv" bench/measure/run.sh "$@"
 		return
 	fi
 	for kernel in $kernels; do
@@ -62,7 +62,7 @@ measure() {
 		rm -f "$out/vm/results.tsv"
 		scripts/vm/vm.sh --kernel "$kernel" --cpus 1 --memory 2G --timeout 7200 --results "$top/$out/vm" \
 			--emulator "$emulator" -- \
-			env "${environment[@]}" "${own[@]}" RESULTS=/results/results.tsv bash /src/bench/run.sh "$@"
+			env "${environment[@]}" "${own[@]}" RESULTS=/results/results.tsv bash /src/bench/measure/run.sh "$@"
 		cat "$out/vm/results.tsv" >>"$out/results.tsv"
 	done
 }
@@ -86,8 +86,8 @@ measure null "${null[@]}"
 measure aes "${aes[@]}"
 before=()
 [ ! -e "$out/before.tsv" ] || before=("$out/before.tsv")
-python bench/report.py "$out/results.tsv" "${before[@]}" >"$out/report.txt"
-[ "$kernels" != stock ] || python bench/chart.py "$out/results.tsv" >"$out/bench.svg"
+python bench/report/report.py "$out/results.tsv" "${before[@]}" >"$out/report.txt"
+[ "$kernels" != stock ] || python bench/report/chart.py "$out/results.tsv" >"$out/bench.svg"
 chown -R --reference="$top" out
 cat "$out/report.txt"
 say "saved in $out"

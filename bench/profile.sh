@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Shows in which functions the instructions of a packet are executed; "make bench-profile" comes here.
-# QEMU counts them, with plugin.c.
+# QEMU counts them, with c/plugin.c.
 #
 #   CASE="transmit external"   what to do, as packets.sh knows it (transmit both receive forward), and
 #                              by which ways (plain policy vti static external bpf);
@@ -30,8 +30,8 @@ KVM=no "$top/scripts/vm/vm.sh" --cpus 1 --memory 2G --timeout 1800 --results "$o
 	env CIPHER="$CIPHER" DRIVERS="${DRIVERS:-c rust}" SIZE="${SIZE:-64}" \
 	UDP=/src/out/bench/udp BPF=/src/out/bench/if_id.bpf.o RESULTS=/results/results.tsv \
 	MODULE=/src/out/stock/rust/xfrm_interface_rust.ko \
-	bash /src/bench/run-profile.sh "${words[0]}" "${FAMILY:-4}" "${words[@]:1}"
-sandbox python3 bench/profile.py out/bench/profile >"$out/profile.txt"
+	bash /src/bench/measure/run-profile.sh "${words[0]}" "${FAMILY:-4}" "${words[@]:1}"
+sandbox python3 bench/report/profile.py out/bench/profile >"$out/profile.txt"
 rm -rf "$out/profile"
 chown -R --reference="$top" "$out"
 cat "$out/profile.txt"

@@ -80,7 +80,7 @@ check 'no unsafe code in rust/xfrmi' no_unsafe
 check 'the module builds' "$top/scripts/build/build.sh" stock
 check 'no panics' inside 'scripts/checks/check-panics.sh out/stock/rust/main.o'
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
-check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/*.c'
+check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.c'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
 # stdin: a file that git knows would be checked as a source.
 check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What was measured, as bench/lib.sh has saved it."""
+"""What was measured, as measure/lib.sh has saved it."""
 
 from collections import namedtuple
 
