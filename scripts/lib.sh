@@ -65,8 +65,8 @@ key() {
 	done | sha256sum | cut -c1-16
 }
 
-# recipe FUNCTION...: what these functions do, for a key. In which folder they find files of ours makes no
-# difference to what they build.
+# recipe FUNCTION...: what these functions do, for a key. In which folder they find files of ours makes
+# no difference to what they build.
 recipe() { declare -f "$@" | sed -E 's#/scripts/(vm|kernels)/#/scripts/#g'; }
 
 # The files of an entry and their sizes. What is written while an entry is in use is left out.
