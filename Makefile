@@ -118,10 +118,20 @@ endif
 lint:
 	@$(scripts)/checks/lint.sh
 
+## doc: the documentation of the module's Rust code, private items included, in out/doc
+.PHONY: doc
+doc:
+	@$(scripts)/build/doc.sh
+
+## rust-analyzer: rust-project.json, by which rust-analyzer knows this crate and the kernel's (KERNEL=debug: with its tests)
+.PHONY: rust-analyzer
+rust-analyzer:
+	@$(scripts)/build/rust-analyzer.sh $(or $(KERNEL),stock)
+
 ## clean: removes what was built in this tree
 .PHONY: clean
 clean:
-	@rm -rf out
+	@rm -rf out rust-project.json
 	@find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 		-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \
 		-o -name "*_generated.rs" \) -type f -print0 | xargs -0 -r rm -f
