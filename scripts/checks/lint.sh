@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Checks the sources, and what is built of them, without running it. Everything that is needed is in
-# the sandbox.
+# the sandbox. The last line is "N passed, N failed", as that of tests.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -10,16 +10,18 @@
 become_root "$0" "$@"
 mapfile -t binds < <("$top/scripts/kernels/kernel.sh" stock)
 [ ${#binds[@]} -gt 0 ] || exit 1
-failed=0
+passed=0
+failed=()
 
 check() {
 	local name=$1 out
 	shift
 	if out=$("$@" 2>&1); then
 		printf 'ok      %s\n' "$name"
+		passed=$((passed + 1))
 	else
 		printf 'FAILED  %s\n%s\n' "$name" "$out"
-		failed=1
+		failed+=("$name")
 	fi
 }
 
@@ -79,6 +81,7 @@ check clippy clippy
 check 'no unsafe code in rust/xfrmi' no_unsafe
 check 'the module builds' "$top/scripts/build/build.sh" stock
 check 'no panics' inside 'scripts/checks/check-panics.sh out/stock/rust/main.o'
+check 'rustdoc, and its links' "$top/scripts/build/doc.sh"
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.c'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
@@ -91,7 +94,10 @@ check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
 check shellcheck inside 'find .ci/run scripts selftests bench -type f \( -name "*.sh" -o -path .ci/run \) -print0 | xargs -0 -n 1 shellcheck'
 check 'what the selftests say of themselves' inside 'selftests/run.sh --list'
-check codespell inside 'codespell --skip=out,.git,COPYING -L crate,inout,te,fo,fro,ser,ons,thead,iif'
+check codespell inside 'codespell --skip=out,.git,COPYING,rust-project.json -L crate,inout,te,fo,fro,ser,ons,thead,iif'
+check 'links between documents' inside 'find . -path ./out -prune -o -name "*.md" -print0 | xargs -0 python3 scripts/checks/links.py'
 check 'SPDX lines' spdx
 chown -R --reference="$top" "$top/out"
-exit "$failed"
+[ ${#failed[@]} -eq 0 ] || printf '# failed: lint: %s\n' "${failed[@]}"
+echo "$passed passed, ${#failed[@]} failed"
+[ ${#failed[@]} -eq 0 ]
