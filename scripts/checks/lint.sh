@@ -51,6 +51,15 @@ no_unsafe() {
 	! grep -rnw unsafe "$top/rust/xfrmi" || return 1
 }
 
+# The changelog begins with the version that modinfo shows.
+one_version() {
+	local version
+	version=$(sed -n 's/^MODULE_VERSION("\(.*\)");$/\1/p' "$top/rust/version.c")
+	[ -n "$version" ] || { echo 'no version in rust/version.c'; return 1; }
+	[[ $(grep -m 1 '^## ' "$top/CHANGELOG.md") = "## [$version]"* ]] ||
+		{ echo "CHANGELOG.md does not begin with $version"; return 1; }
+}
+
 clippy() {
 	local out
 	# Clippy lints what rustc compiles, so a directory of its own makes it compile everything.
@@ -82,7 +91,7 @@ check 'no unsafe code in rust/xfrmi' no_unsafe
 check 'the module builds' "$top/scripts/build/build.sh" stock
 check 'no panics' inside 'scripts/checks/check-panics.sh out/stock/rust/main.o'
 check 'rustdoc, and its links' "$top/scripts/build/doc.sh"
-check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h'
+check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.[ch] rust/bindings/*.h rust/version.c'
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.c'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
 # stdin: a file that git knows would be checked as a source.
@@ -92,11 +101,15 @@ check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
 done'
 check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
-check shellcheck inside 'find .ci/run scripts selftests bench -type f \( -name "*.sh" -o -path .ci/run \) -print0 | xargs -0 -n 1 shellcheck'
+check shellcheck inside 'find .ci/run scripts selftests bench -type f \( -name "*.sh" -o -path .ci/run \) \
+	-print0 | xargs -0 -n 1 shellcheck'
 check 'what the selftests say of themselves' inside 'selftests/run.sh --list'
-check codespell inside 'codespell --skip=out,.git,COPYING,rust-project.json -L crate,inout,te,fo,fro,ser,ons,thead,iif'
-check 'links between documents' inside 'find . -path ./out -prune -o -name "*.md" -print0 | xargs -0 python3 scripts/checks/links.py'
+check codespell inside 'codespell --skip=out,.git,COPYING,rust-project.json \
+	-L crate,inout,te,fo,fro,ser,ons,thead,iif'
+check 'links between documents' inside 'find . -path ./out -prune -o -name "*.md" -print0 |
+	xargs -0 python3 scripts/checks/links.py'
 check 'SPDX lines' spdx
+check 'one version' one_version
 chown -R --reference="$top" "$top/out"
 [ ${#failed[@]} -eq 0 ] || printf '# failed: lint: %s\n' "${failed[@]}"
 echo "$passed passed, ${#failed[@]} failed"
