@@ -11,7 +11,7 @@
 # shellcheck disable=SC2034 # The scripts that source this use what it sets.
 
 declare -A module_name=([c]=xfrm_interface [rust]=xfrm_interface_rust)
-. "${BASH_SOURCE[0]%/*}/../scripts/load-driver.sh"
+. "${BASH_SOURCE[0]%/*}/../../scripts/load-driver.sh"
 
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
