@@ -23,8 +23,8 @@ test: modules
 	@$(vm) --timeout 4200 -- bash /src/selftests/$(runner)
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
-# kmemleak costs more than all the rest together: it watches those that make and delete things, which say so at
-# their top.
+# kmemleak costs more than all the rest together: it watches those that make and delete things,
+# which say so at their top.
 # $(call on_debug,TESTS,VM-OPTIONS,VARIABLES)
 on_debug = TESTS='$(1)' DRIVER=rust $(vm) --kernel debug --memory 3G $(2) -- \
 	env MODULE=/src/out/debug/rust/xfrm_interface_rust.ko $(3) bash /src/selftests/run.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Measures the driver against the C driver in virtual machines, and reports; "make bench" comes here.
+# Measures the driver against the C driver in virtual machines, and reports; "make bench" comes
+# here.
 #
 #   bench.sh              in virtual machines: counting instructions, or time where there is KVM
 #   bench.sh --here FILE  on this machine, with the module FILE

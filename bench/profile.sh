@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Shows in which functions the instructions of a packet are executed; "make bench-profile" comes here.
-# QEMU counts them, with c/plugin.c.
+# Shows in which functions the instructions of a packet are executed; "make bench-profile" comes
+# here. QEMU counts them, with c/plugin.c.
 #
 #   CASE="transmit external"   what to do, as packets.sh knows it (transmit both receive forward), and
 #                              by which ways (plain policy vti static external bpf);

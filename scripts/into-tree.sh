@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Puts the driver's sources into a kernel source tree, as net/xfrm/interface_rust, to be built with
-# the kernel: CONFIG_XFRM_INTERFACE_RUST=y or =m. The tree needs patches/7.3, of which the last knows
-# that directory. What an earlier run put there is replaced.
+# the kernel: CONFIG_XFRM_INTERFACE_RUST=y or =m. The tree needs patches/7.3, of which the last
+# knows that directory. What an earlier run put there is replaced.
 #
 #   into-tree.sh TREE
 

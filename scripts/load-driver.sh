@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How a driver is loaded and unloaded, for all who need one: selftests, measurements, the demo, the shell of
-# the virtual machine. Whoever sources this says which:
+# How a driver is loaded and unloaded, for all who need one: selftests, measurements, the demo, the
+# shell of the virtual machine. Whoever sources this says which:
 #
 #	DRIVER=rust|c		ours, which is the default, or the kernel's
 #	MODULE=FILE		ours

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Many static devices in one namespace: what it costs to find the right one, and what a device costs.
+# Many static devices in one namespace: what it costs to find the right one, and what a device
+# costs.
 
 device_counts='1 1000 8000'
 : "${DEVICES:=8000}"
 
-# colliding COUNT: prints if_ids that share a bucket with $id in the C driver's table, which is indexed
-# by the upper 8 bits of the product of if_id and the kernel's GOLDEN_RATIO_32. That is odd, so it has
-# an inverse modulo 2^32, with which a product can be turned back into its if_id.
+# colliding COUNT: prints if_ids that share a bucket with $id in the C driver's table, which is
+# indexed by the upper 8 bits of the product of if_id and the kernel's GOLDEN_RATIO_32. That is odd,
+# so it has an inverse modulo 2^32, with which a product can be turned back into its if_id.
 colliding()
 {
 	local ratio=$((0x61c88647)) inverse=1 bucket i if_id left=$1
@@ -54,8 +55,8 @@ for_each() { seq "${2:-$DEVICES}" | sed "s/.*/$1/"; }
 # How many devices there were at a time.
 had_devices=0
 
-# first_devices COUNT: the first ones that a machine ever has cost more, by either driver, and take more
-# memory. So unless there were many before, as many come and go unmeasured.
+# first_devices COUNT: the first ones that a machine ever has cost more, by either driver, and take
+# more memory. So unless there were many before, as many come and go unmeasured.
 first_devices()
 {
 	((had_devices < $1)) || return 0

@@ -4,9 +4,9 @@
 #
 # A line of the results is, separated by tabs:
 #	group variant kind driver unit value least most
-# The value is the mean of several rounds. "driver" is "c", "rust" or "builtin" (ours, but built into
-# another kernel), or "-" for what goes through none; of that other kernel, all is "builtin". The unit of
-# what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
+# The value is the mean of several rounds. "driver" is "c", "rust" or "builtin" (ours, but built
+# into another kernel), or "-" for what goes through none; of that other kernel, all is "builtin".
+# The unit of what a packet costs is "instructions" or "nanoseconds", whatever the clock counts.
 
 # shellcheck disable=SC2034 # The scripts that source this use what it sets.
 
@@ -64,10 +64,10 @@ measured=0
 counter() { ip netns exec "$1" cat "/sys/class/net/$2/statistics/$3"; }
 
 # measure FAMILY KIND UDP-OPTIONS...: sends to the address of that family from namespace bench-a, or
-# from bench-s if there is one, and sets value, least and most to what a packet took: the mean, because
-# what the kernel does for many packets at once, such as freeing memory, does not fall evenly on rounds.
-# Fails unless each packet has left through the underlay,
-# larger than it would be without IPsec unless the kind is "plain".
+# from bench-s if there is one, and sets value, least and most to what a packet took: the mean,
+# because what the kernel does for many packets at once, such as freeing memory, does not fall
+# evenly on rounds. Fails unless each packet has left through the underlay, larger than it would be
+# without IPsec unless the kind is "plain".
 measure()
 {
 	local family=$1 kind=$2 from=bench-a out before after sent bytes size=${SIZE:-64}
@@ -100,8 +100,8 @@ exec {silence}<> <(:)
 # nap SECONDS: without another process, which would have to be read from a file first.
 nap() { read -r -t "$1" -u "$silence" || :; }
 
-# busy: the nanoseconds that processors have spent in tasks. /proc/stat is no help, as it only samples
-# short times. Kernels without statistics of the scheduler tell hundredths of seconds.
+# busy: the nanoseconds that processors have spent in tasks. /proc/stat is no help, as it only
+# samples short times. Kernels without statistics of the scheduler tell hundredths of seconds.
 busy()
 {
 	local name run total=0 up idle
@@ -154,11 +154,12 @@ used_memory()
 }
 
 # timed GROUP VARIANT KIND EACH: has ip execute the lines of its input in bench-a, and records what
-# EACH of them take together. Where the clock counts instructions, that is the instructions, with what
-# is done in the background afterwards, and in another result the time with all waits.
+# EACH of them take together. Where the clock counts instructions, that is the instructions, with
+# what is done in the background afterwards, and in another result the time with all waits.
 #
 # Under -icount time leaps forward whenever something is read from a file of the machine's. So the
-# first lines are not measured: after them all that ip needs has been read, from its start to its end.
+# first lines are not measured: after them all that ip needs has been read, from its start to its
+# end.
 timed()
 {
 	local group=$1 variant=$2 kind=$3 each=$4 lines count warm=15 to pid start spent elapsed

@@ -66,9 +66,9 @@ sender_alone()
 	transmitting=${alone[$known]}
 }
 
-# The receiver's part. The sender uses policies, so that it costs the same whatever is measured; what
-# it costs to transmit to a dummy is subtracted. Crossing the veth pair and reading from the socket
-# are part of the result.
+# The receiver's part. The sender uses policies, so that it costs the same whatever is measured;
+# what it costs to transmit to a dummy is subtracted. Crossing the veth pair and reading from the
+# socket are part of the result.
 receive()
 {
 	local way=policy

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Measures the C driver and ours, one after the other, on this machine, which needs a kernel that our
-# module was built for. Everything happens in network namespaces of its own, but the driver that is
-# loaded is replaced.
+# Measures the C driver and ours, one after the other, on this machine, which needs a kernel that
+# our module was built for. Everything happens in network namespaces of its own, but the driver that
+# is loaded is replaced.
 #
 #	run.sh GROUP...		what to measure: transmit both receive forward tenants lookup scale devices
 #

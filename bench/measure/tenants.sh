@@ -26,8 +26,8 @@ add_tenants()
 	done
 }
 
-# room_for_neighbours: a device of many tenants has as many neighbours. Beyond the limit, which is 1024
-# unless somebody raises it, each packet would pay for a new one.
+# room_for_neighbours: a device of many tenants has as many neighbours. Beyond the limit, which is
+# 1024 unless somebody raises it, each packet would pay for a new one.
 room_for_neighbours()
 {
 	local name

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the module in the sandbox, for a kernel that kernel.sh knows, into out/KERNEL; with COVERAGE=1 it
-# counts what it executes, and goes into out/coverage-KERNEL.
+# Builds the module in the sandbox, for a kernel that kernel.sh knows, into out/KERNEL; with
+# COVERAGE=1 it counts what it executes, and goes into out/coverage-KERNEL.
 #
 #   build.sh KERNEL [MAKE-ARGUMENTS...]
 
@@ -24,7 +24,8 @@ make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(npr
 case $kernel in
 stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
 debug) make+=(LLVM=-19 KUNIT_TESTS=1 SHADOW=1) ;;
-# Of C code the kernel's rules have KCSAN watch all of a module; here is for Rust what they say for C.
+# Of C code the kernel's rules have KCSAN watch all of a module; here is for Rust what they say for
+# C.
 kcsan)
 	make+=(LLVM=-19 KUNIT_TESTS=1 RUSTFLAGS_MODULE="-Zsanitizer=thread -Cllvm-args=-tsan-distinguish-volatile=1 \
 		-Cllvm-args=-tsan-compound-read-before-write=1 -Cllvm-args=-tsan-instrument-func-entry-exit=0")

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Writes rust-project.json at the top of the checkout, from which rust-analyzer on this machine knows
-# the module's crate and those of the kernel that it is built for: its sources are in the cache.
+# Writes rust-project.json at the top of the checkout, from which rust-analyzer on this machine
+# knows the module's crate and those of the kernel that it is built for: its sources are in the
+# cache.
 #
 #   rust-analyzer.sh KERNEL    stock; or debug, where the module's tests are part of its crate
 

@@ -5,18 +5,21 @@
 #
 #   check-panics.sh OBJECT
 #
-# An index, an addition or an unwrap that rustc can't prove harmless leaves a call in the object: of a
-# function of the crate core that does not return. So the test is that nothing calls any function of
-# core, except what runs once for each CPU, while the module is loaded or the CPU comes. Runs in the sandbox.
+# An index, an addition or an unwrap that rustc can't prove harmless leaves a call in the object: of
+# a function of the crate core that does not return. So the test is that nothing calls any function
+# of core, except what runs once for each CPU, while the module is loaded or the CPU comes. Runs in
+# the sandbox.
 
 set -euo pipefail
 
 object=$1
 
-# What may call such functions: they make the tables of the caches of a CPU, and room for packets that wait.
+# What may call such functions: they make the tables of the caches of a CPU, and room for packets
+# that wait.
 on_load='\(::PerCpuSlot<.*>::online\|::xfrmi::wait::register\)'
 
-# Where the kernel comes in with packets; what these call is inlined into them, or a function of its own.
+# Where the kernel comes in with packets; what these call is inlined into them, or a function of its
+# own.
 entries='::start_xmit ::input::received:: ::input::handle4:: ::input::input6:: ::input::error4:: ::input::error6::
 	::decode_session ::Timer<.*>::function net_xfrm_info_get net_xfrm_info_set'
 
@@ -28,7 +31,8 @@ for entry in $entries; do
 	grep -q -- "$entry" <<<"$functions" || { echo "$object has no function $entry"; exit 1; }
 done
 
-# Each relocation against a symbol of core that is not in the object, after the function that it is in.
+# Each relocation against a symbol of core that is not in the object, after the function that it is
+# in.
 calls=$(awk '
 	/^[0-9a-f]+ <.*>:$/ { caller = $0; sub(/^[0-9a-f]+ </, "", caller); sub(/>:$/, "", caller) }
 	/: R_[A-Z0-9_]+\t/ {

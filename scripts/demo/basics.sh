@@ -27,7 +27,8 @@ inside() {
 	nsenter --net="$namespace" "$@"
 }
 
-# start NAMESPACE COMMAND...: the same in the background, as the process $started, which ends with us.
+# start NAMESPACE COMMAND...: the same in the background, as the process $started, which ends with
+# us.
 start() {
 	local namespace=/run/netns/demo-$1
 	shift

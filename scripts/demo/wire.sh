@@ -4,8 +4,8 @@
 
 capture=''
 
-# One capture, from before the first packet to after the last. The length that is kept of each packet
-# decides how many the buffer takes.
+# One capture, from before the first packet to after the last. The length that is kept of each
+# packet decides how many the buffer takes.
 start_capture() {
 	start gw-a tcpdump -i wan -s 2048 -B 8192 -U --immediate-mode -Z root -w "$work/wire" 2>"$work/tcpdump"
 	capture=$started

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Boots a kernel in a virtual machine (virtme-ng) whose root is the sandbox, and runs a command there.
+# Boots a kernel in a virtual machine (virtme-ng) whose root is the sandbox, and runs a command
+# there.
 #
 #   vm.sh [OPTIONS] -- COMMAND...
 #   vm.sh [OPTIONS] --shell              a shell, with the module of that kernel loaded
@@ -14,8 +15,8 @@
 #
 # Inside: the checkout at /src, the kernel's source at /kernel/source. What the command prints is
 # printed as it comes; the exit code is the command's. If the command does not come to its end
-# (panic, hang), the end of the console is shown; a machine that shows no sign of life is not waited for.
-# With this script, however it ends, ends all that it has started: see "run" below.
+# (panic, hang), the end of the console is shown; a machine that shows no sign of life is not waited
+# for. With this script, however it ends, ends all that it has started: see "run" below.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -107,7 +108,8 @@ else
 	[ $# -gt 0 ] || die "vm.sh: neither a command nor --shell"
 	# The command goes through a file, so that nothing of it is quoted twice.
 	{
-		# The root file system is shared read-only, but for /results; the mount has to allow it.
+		# The root file system is shared read-only, but for /results; the mount has to allow
+		# it.
 		printf 'mount -o remount,rw / && cd /src || exit\n'
 		printf 'export TERM=dumb\n'
 		[ -n "$emulator" ] || printf 'while :; do : >/results/.alive; sleep 10; done &\n'
@@ -126,13 +128,14 @@ rm -f "$results/.exit"
 : >"$results/.alive"
 : >"$results/.output"
 
-# The sandbox does not change while the machine runs. Telling virtiofsd so saves the guest from asking
-# for each file each time, which is most of what starting a program costs there.
+# The sandbox does not change while the machine runs. Telling virtiofsd so saves the guest from
+# asking for each file each time, which is most of what starting a program costs there.
 printf '#!/bin/sh\nexec /usr/libexec/virtiofsd --cache=always "$@"\n' >"$work/virtiofsd"
 chmod +x "$work/virtiofsd"
 
-# In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng start, and
-# whatever group they are in. That one is killed when unshare is, and that is told when this script is gone.
+# In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng
+# start, and whatever group they are in. That one is killed when unshare is, and that is told when
+# this script is gone.
 run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
 	setpriv --pdeathsig KILL "${run[@]}"
