@@ -9,9 +9,9 @@
 
 . "$(dirname "$0")/../lib/lib.sh"
 
-# Those of the suites in rust/tests and rust/net/tests; all of them have to run.
-suites='xfrmi_bundle_key xfrmi_cache xfrmi_cache_table xfrmi_device xfrmi_dst xfrmi_flow_key xfrmi_global xfrmi_if_id
-	xfrmi_netlink xfrmi_numbers xfrmi_per_cpu xfrmi_rhashtable xfrmi_skb xfrmi_try_lock'
+# Those in rust/tests and rust/net/tests, and the examples in the documentation; all of them have to run.
+rust=$(dirname "$0")/../../rust
+suites="$(sed -n 's/^#\[kunit_tests(\(xfrmi_[a-z_]*\))\]$/\1/p' "$rust"/tests/*.rs "$rust"/net/tests/*.rs) xfrmi_doctests"
 
 # results FILE: the lines of the kernel's log that are results of cases, as "SUITE ok|not NAME REST".
 results()
