@@ -25,14 +25,14 @@ pub(crate) mod netdevice;
 pub(crate) mod netlink;
 pub(crate) mod notifier;
 pub(crate) mod per_cpu;
-mod percpu_ref;
+pub(crate) mod percpu_ref;
 pub(crate) mod pernet;
 pub(crate) mod rcu;
 pub(crate) mod rhashtable;
 pub(crate) mod rtnl;
 pub(crate) mod skb;
 #[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod timer;
 pub(crate) mod try_lock;
 pub(crate) mod xfrm;

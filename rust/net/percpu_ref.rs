@@ -26,7 +26,7 @@ use kernel::{
 ///
 /// `count` is initialised with [`Self::released`] until the value is dropped.
 #[pin_data(PinnedDrop)]
-pub(super) struct PercpuRef {
+pub(crate) struct PercpuRef {
     #[pin]
     count: Opaque<bindings::percpu_ref>,
     /// Whether there are none any more, which who takes the last one away says when it has let go
@@ -41,7 +41,7 @@ unsafe impl Sync for PercpuRef {}
 
 impl PercpuRef {
     /// No references yet. Fails with `ENOMEM`.
-    pub(super) fn new() -> impl PinInit<Self, Error> {
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             count <- Opaque::try_ffi_init(|count| {
                 // SAFETY: `count` is valid for writes, and pinned; the callback fits it.
@@ -55,7 +55,7 @@ impl PercpuRef {
 
     /// Takes a reference, unless [`Self::kill`] was called. Returns whether there is one.
     #[must_use = "it has to be given back"]
-    pub(super) fn try_get(&self, _rcu: &rcu::Guard) -> bool {
+    pub(crate) fn try_get(&self, _rcu: &rcu::Guard) -> bool {
         // SAFETY: By the type invariant; RCU is held.
         unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }
     }
@@ -65,7 +65,7 @@ impl PercpuRef {
     /// # Safety
     ///
     /// It was taken with [`Self::try_get`], and is given back once.
-    pub(super) unsafe fn put(&self) {
+    pub(crate) unsafe fn put(&self) {
         // SAFETY: By the type invariant, and the contract of this function.
         unsafe { bindings::percpu_ref_put(self.count.get()) };
     }
@@ -75,13 +75,13 @@ impl PercpuRef {
     /// # Safety
     ///
     /// It is called once.
-    pub(super) unsafe fn kill(&self) {
+    pub(crate) unsafe fn kill(&self) {
         // SAFETY: By the type invariant, and the contract of this function.
         unsafe { bindings::percpu_ref_kill_and_confirm(self.count.get(), None) };
     }
 
     /// Whether there still are references, once [`Self::kill`] was called. May sleep.
-    pub(super) fn is_in_use(&self) -> bool {
+    pub(crate) fn is_in_use(&self) -> bool {
         // Until then, nobody can say.
         //
         // SAFETY: By the type invariant.

@@ -77,7 +77,7 @@ impl<T: PerNet> PerNetRef<T> {
     /// # Safety
     ///
     /// `slot` is to a `static`.
-    pub(super) const unsafe fn from_raw(slot: *const PerNetSlot<T>) -> Self {
+    pub(crate) const unsafe fn from_raw(slot: *const PerNetSlot<T>) -> Self {
         Self(slot)
     }
 

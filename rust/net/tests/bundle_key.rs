@@ -39,7 +39,7 @@ const ADDRESSES6: usize = 8;
 const ROUTE: u64 = 0x1000;
 
 /// The first namespace.
-fn init_net() -> &'static Net {
+pub(crate) fn init_net() -> &'static Net {
     // SAFETY: It is always there.
     unsafe { Net::from_raw((&raw const kernel::bindings::init_net).cast()) }
 }

@@ -59,7 +59,7 @@ static UNREGISTERED: Atomic<u32> = Atomic::new(0);
 static DROPPED: Atomic<u32> = Atomic::new(0);
 
 /// A device that counts what happens to it.
-struct Plain;
+pub(crate) struct Plain;
 
 impl Drop for Plain {
     fn drop(&mut self) {
@@ -122,7 +122,7 @@ impl DeviceOps for Plain {
 }
 
 /// What is kept for a namespace.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl NamespaceOps for Nothing {
     fn init() -> impl PinInit<Self, Error> {

@@ -3,15 +3,15 @@
 //! KUnit tests of what can be shown without traffic. Compiled with `KUNIT_TESTS=1`, for kernels
 //! with KUnit.
 
-mod bundle_key;
-mod device;
+pub(crate) mod bundle_key;
+pub(crate) mod device;
 mod dst;
 mod family;
 mod flow;
 mod global;
 mod netlink;
-mod packet;
+pub(crate) mod packet;
 mod per_cpu;
-mod rhashtable;
+pub(crate) mod rhashtable;
 mod skb;
 mod try_lock;

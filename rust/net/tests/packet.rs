@@ -13,7 +13,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// A packet whose network header begins with `bytes`, and that has nothing else.
-pub(super) fn packet(bytes: &[u8]) -> Result<OwnedSkBuff> {
+pub(crate) fn packet(bytes: &[u8]) -> Result<OwnedSkBuff> {
     const NO_NODE: c_int = -1;
 
     // CAST: Test packets have a few bytes.
@@ -40,7 +40,7 @@ pub(super) fn packet(bytes: &[u8]) -> Result<OwnedSkBuff> {
 }
 
 /// Says of which family a packet is.
-pub(super) fn set_family(skb: &mut OwnedSkBuff, family: Family) {
+pub(crate) fn set_family(skb: &mut OwnedSkBuff, family: Family) {
     let protocol = match family {
         Family::Inet => bindings::ETH_P_IP,
         Family::Inet6 => bindings::ETH_P_IPV6,
@@ -53,7 +53,7 @@ pub(super) fn set_family(skb: &mut OwnedSkBuff, family: Family) {
 }
 
 /// Gives a packet a mark.
-pub(super) fn set_mark(skb: &mut OwnedSkBuff, mark: u32) {
+pub(crate) fn set_mark(skb: &mut OwnedSkBuff, mark: u32) {
     // SAFETY: The packet is ours alone; all members of the union are views of the same bytes.
     unsafe {
         let headers = (*skb.as_raw()).__bindgen_anon_4.headers.as_mut();

@@ -35,16 +35,16 @@ impl Drop for Counted {
 }
 
 /// RTNL, for as long as it lives.
-struct Lock;
+pub(crate) struct Lock;
 
 impl Lock {
-    fn take() -> Self {
+    pub(crate) fn take() -> Self {
         // SAFETY: This is process context, and nobody here holds RTNL.
         unsafe { rtnl_lock() };
         Self
     }
 
-    fn rtnl(&self) -> &Rtnl {
+    pub(crate) fn rtnl(&self) -> &Rtnl {
         // SAFETY: It is held.
         unsafe { Rtnl::assume() }
     }
