@@ -1,14 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is atomic on the packet path, without a call.
+//! Atomic accesses of the packet path, compiled inline.
 //!
-//! Atomics of the kernel crate ([`kernel::sync::atomic`]) are the ones to use. But unless the
-//! kernel has `CONFIG_RUST_INLINE_HELPERS`, each access is a call of C. What every packet reads is
-//! read here instead, and so is the lock taken that every packet takes; nothing else is. The values
-//! are the kernel crate's in any case.
+//! The atomics of the kernel crate ([`kernel::sync::atomic`]) are the ones to use. But unless the
+//! kernel has `CONFIG_RUST_INLINE_HELPERS`, each access to one of them calls a C function. This
+//! module reads without a call what every packet reads, and takes without a call the lock that
+//! every packet takes. Nothing else belongs here. The values themselves are always the kernel
+//! crate's.
 //!
-//! The accesses are those of [`core`], which on every architecture that the kernel has Rust for are
-//! as strong as the kernel's of the same name.
+//! The accesses are those of [`core`]. On every architecture for which the kernel has Rust they are
+//! as strong as the kernel's accesses of the same name. All functions may be called from any
+//! context.
+//!
+//! C headers: [`include/asm-generic/rwonce.h`](srctree/include/asm-generic/rwonce.h),
+//! [`include/asm-generic/barrier.h`](srctree/include/asm-generic/barrier.h)
+//!
+//! # Examples
+//!
+//! The packet path reads a setting that process context writes:
+//!
+//! ```
+//! use crate::net::atomic;
+//!
+//! use kernel::sync::atomic::{
+//!     Atomic,
+//!     Relaxed,
+//!     Release, //
+//! };
+//!
+//! static LIFETIME: Atomic<usize> = Atomic::new(0);
+//! static READY: Atomic<bool> = Atomic::new(false);
+//!
+//! assert!(!atomic::load_acquire(&READY));
+//! LIFETIME.store(250, Relaxed);
+//! READY.store(true, Release);
+//!
+//! // Whoever sees the flag sees what was written before it.
+//! assert!(atomic::load_acquire(&READY));
+//! assert_eq!(atomic::load(&LIFETIME), 250);
+//! ```
 
 use core::sync::atomic::{
     AtomicBool,
@@ -24,8 +54,10 @@ use kernel::sync::atomic::{
     AtomicType, //
 };
 
-/// What can be read here.
+/// A type of values that this module can read.
 pub(crate) trait Load: AtomicType {
+    /// Reads the value at `ptr` with `ordering`.
+    ///
     /// # Safety
     ///
     /// `ptr` is valid for atomic reads.
@@ -54,21 +86,22 @@ impl<T> Load for *mut T {
     }
 }
 
-/// The value (`READ_ONCE()`).
+/// Reads the value (`READ_ONCE()`).
 #[inline(always)]
 pub(crate) fn load<T: Load>(atomic: &Atomic<T>) -> T {
     // SAFETY: The pointer is to the value.
     unsafe { T::load(atomic.as_ptr(), Ordering::Relaxed) }
 }
 
-/// The value (`smp_load_acquire()`).
+/// Reads the value; later accesses stay behind the read (`smp_load_acquire()`).
 #[inline(always)]
 pub(crate) fn load_acquire<T: Load>(atomic: &Atomic<T>) -> T {
     // SAFETY: The pointer is to the value.
     unsafe { T::load(atomic.as_ptr(), Ordering::Acquire) }
 }
 
-/// A field of C that others write meanwhile (`smp_load_acquire()`).
+/// Reads a C field that others write meanwhile; later accesses stay behind the read
+/// (`smp_load_acquire()`).
 ///
 /// # Safety
 ///
@@ -79,7 +112,7 @@ pub(super) unsafe fn read_acquire<T: Load>(ptr: *mut T) -> T {
     unsafe { T::load(ptr, Ordering::Acquire) }
 }
 
-/// A field of C that others write meanwhile (`READ_ONCE()`).
+/// Reads a C field that others write meanwhile (`READ_ONCE()`).
 ///
 /// # Safety
 ///
@@ -91,7 +124,7 @@ pub(super) unsafe fn read_once<T: Copy>(ptr: *const T) -> T {
     unsafe { ptr.read_volatile() }
 }
 
-/// Writes a field of C that others read or write meanwhile (`WRITE_ONCE()`).
+/// Writes a C field that others read or write meanwhile (`WRITE_ONCE()`).
 ///
 /// # Safety
 ///
@@ -103,14 +136,14 @@ pub(super) unsafe fn write_once<T: Copy>(ptr: *mut T, value: T) {
     unsafe { ptr.write_volatile(value) };
 }
 
-/// Sets a flag, and says whether it was not set before (`!xchg_acquire()`).
+/// Sets `flag` and returns whether it was clear before (`!xchg_acquire()`).
 #[inline(always)]
 pub(super) fn set(flag: &Atomic<bool>) -> bool {
     // SAFETY: The pointer is to the value.
     !unsafe { AtomicBool::from_ptr(flag.as_ptr()) }.swap(true, Ordering::Acquire)
 }
 
-/// Clears a flag (`smp_store_release()`).
+/// Clears `flag`; earlier accesses stay before the write (`smp_store_release()`).
 #[inline(always)]
 pub(super) fn clear(flag: &Atomic<bool>) {
     // SAFETY: The pointer is to the value.

@@ -1,10 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Initialisers.
+//! Combinators of initialisers.
+//!
+//! They are for values that are made in place, as a module's and a registration's are
+//! ([`kernel::init`]).
+//!
+//! # Examples
+//!
+//! A registration says why it has failed:
+//!
+//! ```
+//! use crate::net::init::on_error;
+//!
+//! let mut reported = None;
+//! let init = on_error(Err::<u32, _>(EEXIST), |err: &Error| reported = Some(*err));
+//! assert!(KBox::pin_init(init, GFP_KERNEL).is_err());
+//! assert!(reported == Some(EEXIST));
+//! ```
 
 use kernel::prelude::*;
 
-/// The same initialiser, which calls `report` with its error when it fails.
+/// Returns an initialiser that does what `init` does, and calls `report` with the error if that
+/// fails.
 pub(crate) fn on_error<T, E>(
     init: impl PinInit<T, E>,
     report: impl FnOnce(&E),

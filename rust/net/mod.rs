@@ -5,9 +5,46 @@
 //! All unsafe code of the module lives below this directory. Nothing in it knows of XFRM
 //! interfaces: each file wraps one subsystem and could be sent upstream on its own.
 //!
-//! Execution contexts are values: [`rtnl::Rtnl`] shows that RTNL is held,
-//! [`kernel::sync::rcu::Guard`] that an RCU read-side critical section is open. What needs a
-//! context takes its token.
+//! # Contexts
+//!
+//! An execution context is a value. A function that needs a context takes a reference to its token,
+//! and the token's lifetime bounds what the function returns:
+//!
+//! - [`rtnl::Rtnl`] shows that the current thread holds RTNL, which it may do only in process
+//!   context. It may sleep.
+//! - [`kernel::sync::rcu::Guard`] shows that an RCU read-side critical section is open. Code in it
+//!   must not sleep.
+//! - A function without a token may be called from any context, unless its documentation says that
+//!   it may sleep, or that softirqs have to be disabled.
+//!
+//! # Lifetimes
+//!
+//! A reference to a [`netdevice::NetDevice`] or a [`link::Device`] is bound to the critical section
+//! in which it was found. [`link::KeptDevice`] keeps a device for longer. A reference to a
+//! [`net_namespace::Net`] is bound to what it was obtained from. [`pernet::Hold`] keeps the
+//! namespace of packets that are stored.
+//!
+//! # Examples
+//!
+//! A function finds a device, looks at it, and is done with it before the critical section ends:
+//!
+//! ```
+//! use crate::net::{
+//!     net_namespace::Net,
+//!     netdevice::NetDevice, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! fn is_up(net: &Net, ifindex: c_int) -> bool {
+//!     let rcu = rcu::read_lock();
+//!     NetDevice::by_index(net, ifindex, &rcu).is_some_and(NetDevice::is_up)
+//! }
+//!
+//! # use crate::net::tests::bundle_key::init_net;
+//! // No device has the index 0.
+//! assert!(!is_up(init_net(), 0));
+//! ```
 
 pub(crate) mod atomic;
 pub(crate) mod device_events;
@@ -41,7 +78,18 @@ use crate::bindings;
 
 use kernel::num::casts::u32_into_u16;
 
-/// The address families of the packets that the stack routes.
+/// An address family of packets that the stack routes.
+///
+/// # Examples
+///
+/// ```
+/// use crate::net::Family;
+///
+/// assert!(Family::from_raw(2) == Some(Family::Inet));
+/// assert!(Family::from_raw(u32::from(Family::Inet6.as_raw())) == Some(Family::Inet6));
+/// // AF_UNIX
+/// assert!(Family::from_raw(1).is_none());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Family {
     /// IPv4 (`AF_INET`).
@@ -51,7 +99,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    /// The family's number, as the C side takes it.
+    /// Returns the number of the family, as C functions take it.
     pub(crate) const fn as_raw(self) -> u16 {
         match self {
             Family::Inet => u32_into_u16::<{ bindings::AF_INET }>(),
@@ -59,7 +107,7 @@ impl Family {
         }
     }
 
-    /// The family with the number `family`, if it is one of the two.
+    /// Returns the family with the number `family`, or `None` if it is neither of the two.
     pub(crate) const fn from_raw(family: u32) -> Option<Self> {
         match family {
             bindings::AF_INET => Some(Family::Inet),
@@ -69,7 +117,7 @@ impl Family {
     }
 }
 
-/// A random number, for seeds.
+/// Returns a random number, for seeds (`get_random_u64()`).
 pub(crate) fn random_u64() -> u64 {
     // SAFETY: It may be called from any context.
     unsafe { bindings::get_random_u64() }
