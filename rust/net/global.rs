@@ -1,6 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that the packet path finds without being given them, for as long as the module wants.
+//! Global values that the packet path finds without being given them.
+//!
+//! Callbacks of the network stack are told about a packet, and not about the module's state. A
+//! [`Global`] is a `static` in which they find that state while a [`GlobalRegistration`] lives.
+//! Registration and its end happen in process context and may sleep; [`Global::get`] works in any
+//! context, in a critical section.
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::global::Global;
+//!
+//! use kernel::sync::rcu;
+//!
+//! struct Settings {
+//!     lifetime: u32,
+//! }
+//!
+//! static SETTINGS: Global<Settings> = Global::new();
+//!
+//! fn lifetime() -> Option<u32> {
+//!     let rcu = rcu::read_lock();
+//!     SETTINGS.get(&rcu).map(|settings| settings.lifetime)
+//! }
+//!
+//! assert!(lifetime().is_none());
+//! let registration = SETTINGS.register(KBox::pin(Settings { lifetime: 250 }, GFP_KERNEL)?)?;
+//! assert_eq!(lifetime(), Some(250));
+//!
+//! // There is room for one value.
+//! let second = SETTINGS.register(KBox::pin(Settings { lifetime: 1 }, GFP_KERNEL)?);
+//! assert!(second.err() == Some(EBUSY));
+//!
+//! // The value goes when the last reader is done with it.
+//! drop(registration);
+//! assert!(lifetime().is_none());
+//! ```
 
 use super::rcu::Pointer;
 
@@ -14,8 +50,8 @@ use kernel::{
     sync::rcu, //
 };
 
-/// A place for a value that is there while a [`GlobalRegistration`] of it lives, to be declared as
-/// a `static`.
+/// A place for a value that exists as long as its [`GlobalRegistration`] lives. To be declared as a
+/// `static`.
 ///
 /// # Invariants
 ///
@@ -27,7 +63,7 @@ pub(crate) struct Global<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Global<T> {
-    /// An empty place.
+    /// Makes an empty place.
     pub(crate) const fn new() -> Self {
         // INVARIANT: The pointer is null.
         Self {
@@ -36,13 +72,13 @@ impl<T: Send + Sync + 'static> Global<T> {
         }
     }
 
-    /// The value, if there is one; it stays valid for as long as the critical section `_rcu`.
+    /// Returns the value, if there is one. The reference is valid until the critical section ends.
     #[inline]
     pub(crate) fn get<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g T> {
         self.ptr.get(rcu)
     }
 
-    /// Puts `value` there. Fails with `EBUSY` if there is one.
+    /// Puts `value` into the place. Fails with `EBUSY` if there is one already.
     pub(crate) fn register(&'static self, value: Pin<KBox<T>>) -> Result<GlobalRegistration<T>> {
         let raw = ptr::from_ref::<T>(&value).cast_mut();
         // INVARIANT: The registration owns the value.
@@ -58,7 +94,8 @@ impl<T: Send + Sync + 'static> Global<T> {
     }
 }
 
-/// A value is in its place. When dropped, it is taken out, and dropped once nobody uses it.
+/// Shows that a value is in its place. When it is dropped, it takes the value out, waits for a
+/// grace period, and drops the value. That may sleep.
 pub(crate) struct GlobalRegistration<T: Send + Sync + 'static> {
     global: &'static Global<T>,
     _value: Pin<KBox<T>>,

@@ -2,7 +2,82 @@
 
 //! Data whose readers are in RCU read-side critical sections.
 //!
+//! - An [`RcuBox`] is an allocation that outlives its owner by a grace period.
+//! - A [`Slot`] is a place for an [`RcuBox`] where readers find it without a lock.
+//! - A [`GracePeriod`] can be asked for, and asked about later, without waiting.
+//! - A [`Barrier`] makes a module wait for the callbacks of its boxes before its code goes.
+//!
+//! Readers may be in any context. Boxes can be dropped in any context, because nothing waits for
+//! the grace period.
+//!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+//!
+//! # Examples
+//!
+//! A setting is read for every packet, and replaced under RTNL:
+//!
+//! ```
+//! use crate::net::{
+//!     rcu::{
+//!         RcuBox,
+//!         Slot, //
+//!     },
+//!     rtnl::Rtnl, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! struct Device {
+//!     limit: Slot<u32>,
+//! }
+//!
+//! impl Device {
+//!     fn limit(&self) -> Option<u32> {
+//!         let rcu = rcu::read_lock();
+//!         self.limit.get(&rcu).copied()
+//!     }
+//!
+//!     fn set_limit(&self, limit: u32, rtnl: &Rtnl) -> Result {
+//!         let new = RcuBox::new(limit, GFP_KERNEL)?;
+//!         // Readers of the old one go on with it; it is freed when they are done.
+//!         drop(self.limit.replace(Some(new), rtnl));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # use crate::net::tests::rhashtable::Lock;
+//! let device = Device { limit: Slot::new() };
+//! assert!(device.limit().is_none());
+//! # let lock = Lock::take();
+//! # let rtnl = lock.rtnl();
+//! let done = device.set_limit(100, rtnl).and_then(|()| device.set_limit(200, rtnl));
+//! # drop(lock);
+//! done?;
+//! assert_eq!(device.limit(), Some(200));
+//! ```
+//!
+//! What was counted can be seen by everybody when a grace period has passed:
+//!
+//! ```
+//! use crate::net::rcu::GracePeriod;
+//!
+//! use kernel::time::{
+//!     delay::fsleep,
+//!     Delta, //
+//! };
+//!
+//! let settling = GracePeriod::new();
+//! assert!(settling.has_passed());
+//! settling.ask();
+//! // Process context can wait; the packet path looks again with a later packet.
+//! for _ in 0..1000 {
+//!     if settling.has_passed() {
+//!         break;
+//!     }
+//!     fsleep(Delta::from_millis(1));
+//! }
+//! assert!(settling.has_passed());
+//! ```
 
 use super::atomic::load_acquire;
 
@@ -38,14 +113,16 @@ use kernel::{
     }, //
 };
 
+/// The allocation of an [`RcuBox`].
 #[repr(C)]
 struct Inner<T> {
+    /// What `call_rcu()` needs.
     head: UnsafeCell<bindings::callback_head>,
     value: T,
 }
 
-/// An allocation that is freed, and its value dropped, a grace period after the owner lets go of
-/// it.
+/// An allocation whose memory is freed, and whose value is dropped, a grace period after the owner
+/// has let go of it (`call_rcu()`).
 ///
 /// # Invariants
 ///
@@ -60,7 +137,7 @@ unsafe impl<T: Send + Sync + 'static> Send for RcuBox<T> {}
 unsafe impl<T: Send + Sync + 'static> Sync for RcuBox<T> {}
 
 impl<T: Send + Sync + 'static> RcuBox<T> {
-    /// Allocates memory for `value` and moves it there.
+    /// Allocates memory for `value` and moves it there. Fails with `ENOMEM`.
     pub(crate) fn new(value: T, flags: Flags) -> Result<Self> {
         let inner = KBox::new(
             Inner {
@@ -73,10 +150,12 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
         Ok(Self(NonNull::from(KBox::leak(inner))))
     }
 
-    /// Gives up ownership; [`Self::from_raw`] takes it back.
+    /// Gives up ownership and returns the pointer to the value. [`Self::from_raw`] takes the
+    /// ownership back.
     pub(super) fn into_raw(self) -> NonNull<T> {
         let inner = ManuallyDrop::new(self).0;
-        // Not by way of a reference to the value: `from_raw` goes from this pointer to the whole.
+        // The pointer is not made from a reference to the value, because `from_raw` goes from it to
+        // the whole allocation.
         //
         // SAFETY: By the type invariant the allocation is live.
         let value = unsafe { &raw mut (*inner.as_ptr()).value };
@@ -100,6 +179,8 @@ impl<T: Send + Sync + 'static> RcuBox<T> {
 
 impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
     fn drop(&mut self) {
+        /// Frees the allocation (`rcu_callback_t`).
+        ///
         /// # Safety
         ///
         /// `head` is that of an `Inner<T>` that was handed to `call_rcu()`.
@@ -118,12 +199,12 @@ impl<T: Send + Sync + 'static> Drop for RcuBox<T> {
     }
 }
 
-/// A pointer that readers follow in critical sections, and writers replace.
+/// A pointer that readers follow in critical sections, and that writers replace.
 ///
 /// # Invariants
 ///
-/// The pointer is null or to a value that stays, and stays where it is, until a grace period after
-/// it was replaced.
+/// The pointer is null or to a value. The value stays, and stays where it is, until a grace period
+/// after the pointer was replaced.
 pub(super) struct Pointer<T>(Atomic<*mut T>);
 
 // SAFETY: It gives shared access to a value.
@@ -132,21 +213,24 @@ unsafe impl<T: Sync> Send for Pointer<T> {}
 unsafe impl<T: Sync> Sync for Pointer<T> {}
 
 impl<T> Pointer<T> {
-    /// A pointer to nothing.
+    /// Makes a pointer to nothing.
     pub(super) const fn null() -> Self {
         // INVARIANT: The pointer is null.
         Self(Atomic::new(ptr::null_mut()))
     }
 
-    /// The value, if there is one; it stays for as long as the critical section `_rcu`.
+    /// Returns the value, if there is one (`rcu_dereference()`). The reference is valid until the
+    /// critical section ends.
     #[inline]
     pub(super) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g T> {
         // SAFETY: By the type invariant.
         unsafe { load_acquire(&self.0).as_ref() }
     }
 
-    /// Makes it point to `new`, and returns what it has pointed to (`rcu_replace_pointer()`).
-    /// Whoever owns that drops it a grace period later. Writers have to be serialised, as in C.
+    /// Makes it point to `new` and returns what it pointed to before (`rcu_replace_pointer()`).
+    ///
+    /// The owner of the old value drops it a grace period later. Writers have to be serialised, as
+    /// in C.
     ///
     /// # Safety
     ///
@@ -167,7 +251,7 @@ impl<T> Pointer<T> {
     }
 }
 
-/// A place for one [`RcuBox`] that readers find without a lock.
+/// A place for one [`RcuBox`], which readers find there without a lock.
 ///
 /// # Invariants
 ///
@@ -178,7 +262,7 @@ pub(crate) struct Slot<T: Send + Sync + 'static> {
 }
 
 impl<T: Send + Sync + 'static> Slot<T> {
-    /// An empty slot.
+    /// Makes an empty slot.
     pub(crate) const fn new() -> Self {
         // INVARIANT: The pointer is null.
         Self {
@@ -187,17 +271,20 @@ impl<T: Send + Sync + 'static> Slot<T> {
         }
     }
 
-    /// What is in the slot; it stays valid for as long as the critical section `rcu`.
+    /// Returns what is in the slot, if anything. The reference is valid until the critical section
+    /// ends.
     #[inline]
     pub(crate) fn get<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g T> {
         self.ptr.get(rcu)
     }
 
-    /// Replaces what is in the slot and returns what was there. Writers are serialised by RTNL.
+    /// Replaces what is in the slot and returns what was there. RTNL serialises writers.
     pub(crate) fn replace(&self, new: Option<RcuBox<T>>, _rtnl: &Rtnl) -> Option<RcuBox<T>> {
         self.swap(new)
     }
 
+    /// Does what [`Self::replace`] does, for a caller who has made sure that there is no other
+    /// writer.
     fn swap(&self, new: Option<RcuBox<T>>) -> Option<RcuBox<T>> {
         let new = new.map_or(ptr::null_mut(), |new| new.into_raw().as_ptr());
         // INVARIANT: Ownership of `new` moves in, that of the old pointer out.
@@ -216,13 +303,14 @@ impl<T: Send + Sync + 'static> Drop for Slot<T> {
     }
 }
 
-/// The critical section that the caller is in already, for code that the kernel calls in one:
-/// entering another one costs as much as a look-up.
+/// Returns the critical section in which the caller is already.
+///
+/// This is for code that the kernel calls in one. To enter another one costs as much as a look-up.
 ///
 /// # Safety
 ///
-/// The caller is in a read-side critical section that lasts for as long as the result is used.
-/// Softirqs or preemption being disabled is one, too, but lockdep does not take it for one.
+/// The caller is in a read-side critical section that lasts for as long as the result is used. With
+/// softirqs or preemption disabled it is in one, too, though lockdep does not know.
 pub(super) unsafe fn held() -> ManuallyDrop<rcu::Guard> {
     static_assert!(size_of::<rcu::Guard>() == 0);
     // SAFETY: The type has no bytes. What a value of it stands for is there by the contract of this
@@ -230,7 +318,8 @@ pub(super) unsafe fn held() -> ManuallyDrop<rcu::Guard> {
     unsafe { MaybeUninit::uninit().assume_init() }
 }
 
-/// Calls `f` in a critical section, with softirqs disabled.
+/// Calls `f` in the critical section that disabled softirqs are. With `CONFIG_PROVE_RCU` it also
+/// enters one that lockdep knows.
 ///
 /// # Safety
 ///
@@ -242,24 +331,24 @@ pub(super) unsafe fn with_softirqs_disabled<R>(f: impl FnOnce(&rcu::Guard) -> R)
     f(&rcu)
 }
 
-/// The last grace period that somebody has asked for. What was done in critical sections that were
-/// open then can be seen when it has passed.
+/// The last grace period for which somebody has asked. When it has passed, everybody can see what
+/// was done in the critical sections that were open at that time.
 pub(crate) struct GracePeriod(Atomic<usize>);
 
 impl GracePeriod {
-    /// Nobody has asked for one.
+    /// Makes one for which nobody has asked.
     pub(crate) const fn new() -> Self {
         Self(Atomic::new(0))
     }
 
-    /// Asks for one that begins now.
+    /// Asks for a grace period that begins now (`start_poll_synchronize_rcu()`). From any context.
     pub(crate) fn ask(&self) {
         // SAFETY: It may be called from any context.
         let asked = unsafe { bindings::start_poll_synchronize_rcu() };
-        // CAST: Of the difference, the sign is wanted: the numbers wrap around.
+        // CAST: The numbers wrap around, so the sign of the difference is wanted.
         let is_later = |last: usize| last == 0 || asked.wrapping_sub(last) as isize > 0;
         let mut last = self.0.load(Relaxed);
-        // That a later one was asked for meanwhile is no error.
+        // Another CPU may have asked for a later one meanwhile, which is as good.
         while is_later(last) {
             match self.0.cmpxchg(last, asked, Release) {
                 Ok(_) => break,
@@ -268,7 +357,8 @@ impl GracePeriod {
         }
     }
 
-    /// Whether it has passed; also if nobody has asked for any.
+    /// Returns whether the grace period has passed, or nobody has asked for one
+    /// (`poll_state_synchronize_rcu()`). From any context.
     pub(crate) fn has_passed(&self) -> bool {
         let asked = self.0.load(Acquire);
         // SAFETY: It may be called from any context.
@@ -276,9 +366,11 @@ impl GracePeriod {
     }
 }
 
-/// Waits, when dropped, for the callbacks of every [`RcuBox`] dropped before.
+/// Waits, when it is dropped, for the callbacks of every [`RcuBox`] that was dropped before
+/// (`rcu_barrier()`). That may sleep.
 ///
-/// The last field of a module: its code must not go while a callback is pending.
+/// It is the last field of a module, because the module's code must not go while a callback is
+/// pending.
 pub(crate) struct Barrier;
 
 impl Drop for Barrier {

@@ -2,11 +2,13 @@
 
 //! RTNL, the lock under which network devices are configured.
 //!
+//! RTNL is a mutex: whoever holds it is in process context and may sleep. Nothing here takes it.
+//! The kernel does so before it calls a driver, and the driver's callback is given an [`Rtnl`].
+//! What may only be done with RTNL held takes that as evidence.
+//!
 //! C header: [`include/linux/rtnetlink.h`](srctree/include/linux/rtnetlink.h)
 //!
 //! # Examples
-//!
-//! What may only be done with RTNL held takes evidence of it, which callbacks of the kernel get:
 //!
 //! ```
 //! use crate::net::rtnl::{
@@ -14,21 +16,42 @@
 //!     Rtnl, //
 //! };
 //!
-//! fn unlink(rtnl: &Rtnl) {
-//!     // Nobody finds it any more; and now nobody has it who did.
-//!     synchronize_net(rtnl);
+//! use kernel::sync::atomic::{
+//!     Atomic,
+//!     Relaxed, //
+//! };
+//!
+//! /// A value that the packet path reads, and that RTNL protects against other writers.
+//! struct Protected(Atomic<u32>);
+//!
+//! impl Protected {
+//!     fn set(&self, value: u32, rtnl: &Rtnl) {
+//!         self.0.store(value, Relaxed);
+//!         // Packets that are handled from here on see the new value.
+//!         synchronize_net(rtnl);
+//!     }
 //! }
-//! # let _: fn(&Rtnl) = unlink;
+//!
+//! # use crate::net::tests::rhashtable::Lock;
+//! let value = Protected(Atomic::new(1));
+//! # let lock = Lock::take();
+//! # let rtnl = lock.rtnl();
+//! value.set(2, rtnl);
+//! # drop(lock);
+//! assert_eq!(value.0.load(Relaxed), 2);
 //! ```
 
 use crate::bindings;
 
 use kernel::types::NotThreadSafe;
 
-/// Evidence that RTNL is held by the current thread.
+/// Evidence that the current thread holds RTNL. It has no bytes, and cannot be sent to another
+/// thread.
 pub(crate) struct Rtnl(NotThreadSafe);
 
 impl Rtnl {
+    /// Returns the evidence, and warns if the lock is not held (`ASSERT_RTNL()`).
+    ///
     /// # Safety
     ///
     /// RTNL is held for as long as the result is used.
@@ -40,7 +63,8 @@ impl Rtnl {
     }
 }
 
-/// Waits until every packet that is being handled now has been.
+/// Waits until every packet that is being handled now has been handled (`synchronize_net()`).
+/// Sleeps.
 pub(crate) fn synchronize_net(_rtnl: &Rtnl) {
     // SAFETY: RTNL is held in process context, which may sleep.
     unsafe { bindings::synchronize_net() };

@@ -1,6 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A lock that nobody waits for.
+//! A lock for which nobody waits.
+//!
+//! It suits data of one CPU that a softirq and process context share, and caches: whoever finds the
+//! lock taken does without the data. It may be taken in any context, also in a hard interrupt,
+//! because nothing can dead-lock. The holder may be preempted and may sleep; others merely go
+//! without.
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::try_lock::TryLock;
+//!
+//! struct Cache {
+//!     last: TryLock<Option<u32>>,
+//! }
+//!
+//! impl Cache {
+//!     fn get(&self) -> Option<u32> {
+//!         // Somebody else uses it: that is as if nothing were there.
+//!         *self.last.try_lock()?
+//!     }
+//!
+//!     fn put(&self, value: u32) {
+//!         if let Some(mut last) = self.last.try_lock() {
+//!             *last = Some(value);
+//!         }
+//!     }
+//! }
+//!
+//! let cache = Cache { last: TryLock::new(None) };
+//! cache.put(1);
+//! assert_eq!(cache.get(), Some(1));
+//!
+//! let guard = cache.last.try_lock();
+//! assert!(guard.is_some());
+//! assert!(cache.get().is_none());
+//! ```
 
 use super::atomic;
 
@@ -14,14 +50,14 @@ use core::{
 
 use kernel::sync::atomic::Atomic;
 
-/// A value that one at a time may use; whoever comes meanwhile has to do without.
+/// A value that one user at a time may have. Others who come meanwhile do without it.
 ///
-/// This takes less than a [`SpinLock`](kernel::sync::SpinLock) that is only ever tried: nothing is
-/// called, and preemption is left alone.
+/// This costs less than a [`SpinLock`](kernel::sync::SpinLock) that is only ever tried: it calls no
+/// function, and leaves preemption alone.
 ///
 /// # Invariants
 ///
-/// `taken` is true while there is a [`TryGuard`] of this lock, of which there is one at most.
+/// `taken` is true while there is a [`TryGuard`] of this lock. There is one at most.
 pub(crate) struct TryLock<T> {
     taken: Atomic<bool>,
     value: UnsafeCell<T>,
@@ -33,7 +69,7 @@ unsafe impl<T: Send> Send for TryLock<T> {}
 unsafe impl<T: Send> Sync for TryLock<T> {}
 
 impl<T> TryLock<T> {
-    /// A lock that nobody has taken.
+    /// Makes a lock that nobody has taken.
     pub(crate) const fn new(value: T) -> Self {
         // INVARIANT: There is no guard yet.
         Self {
@@ -42,7 +78,7 @@ impl<T> TryLock<T> {
         }
     }
 
-    /// The value, unless somebody uses it.
+    /// Returns the value, unless somebody uses it.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         // INVARIANT: If it was not taken, there was no guard, and now is this one.
@@ -50,11 +86,11 @@ impl<T> TryLock<T> {
     }
 }
 
-/// The value of a [`TryLock`] is in use by whoever has this.
+/// Gives access to the value of a [`TryLock`]. When it is dropped, others may have the value.
 ///
 /// # Invariants
 ///
-/// It is the only one of its lock.
+/// It is the only guard of its lock.
 pub(crate) struct TryGuard<'a, T>(&'a TryLock<T>);
 
 // SAFETY: A shared guard gives shared access to the value.
