@@ -1,8 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! References that each CPU counts for itself, until somebody waits for them to go.
+//! Reference counts that are cheap as long as nobody waits for them.
+//!
+//! Each CPU counts for itself until [`PercpuRef::kill`] is called. Only then the kernel adds up,
+//! and [`PercpuRef::is_in_use`] can tell whether references are left. [`pernet`](super::pernet)
+//! counts with it who refers to a namespace.
+//!
+//! References can be taken and given back in any context. The rest happens in process context.
 //!
 //! C header: [`include/linux/percpu-refcount.h`](srctree/include/linux/percpu-refcount.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::percpu_ref::PercpuRef;
+//!
+//! use kernel::sync::rcu;
+//!
+//! let users = KBox::pin_init(PercpuRef::new(), GFP_KERNEL)?;
+//! assert!(users.try_get(&rcu::read_lock()));
+//!
+//! // SAFETY: It is called once.
+//! unsafe { users.kill() };
+//! assert!(users.is_in_use());
+//!
+//! // SAFETY: It was taken above, and is given back once.
+//! unsafe { users.put() };
+//! assert!(!users.is_in_use());
+//! assert!(!users.try_get(&rcu::read_lock()));
+//! ```
 
 use crate::bindings;
 
@@ -20,7 +46,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Counts references to something that goes when there are none any more.
+/// Counts references to something that goes when the last reference is given back (`struct
+/// percpu_ref`).
 ///
 /// # Invariants
 ///
@@ -29,8 +56,8 @@ use kernel::{
 pub(crate) struct PercpuRef {
     #[pin]
     count: Opaque<bindings::percpu_ref>,
-    /// Whether there are none any more, which who takes the last one away says when it has let go
-    /// of `count`.
+    /// Whether all references are gone. Who gives back the last one sets this when it has let go of
+    /// `count`.
     released: Atomic<bool>,
 }
 
@@ -40,7 +67,7 @@ unsafe impl Send for PercpuRef {}
 unsafe impl Sync for PercpuRef {}
 
 impl PercpuRef {
-    /// No references yet. Fails with `ENOMEM`.
+    /// Makes a count of no references (`percpu_ref_init()`). Fails with `ENOMEM`.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             count <- Opaque::try_ffi_init(|count| {
@@ -53,24 +80,26 @@ impl PercpuRef {
         })
     }
 
-    /// Takes a reference, unless [`Self::kill`] was called. Returns whether there is one.
+    /// Takes a reference, unless [`Self::kill`] was called (`percpu_ref_tryget_live()`). Returns
+    /// whether it did.
     #[must_use = "it has to be given back"]
     pub(crate) fn try_get(&self, _rcu: &rcu::Guard) -> bool {
         // SAFETY: By the type invariant; RCU is held.
         unsafe { bindings::percpu_ref_tryget_live(self.count.get()) }
     }
 
-    /// Gives one back. From any context.
+    /// Gives back a reference (`percpu_ref_put()`). From any context.
     ///
     /// # Safety
     ///
-    /// It was taken with [`Self::try_get`], and is given back once.
+    /// The caller took the reference with [`Self::try_get`] and gives it back once.
     pub(crate) unsafe fn put(&self) {
         // SAFETY: By the type invariant, and the contract of this function.
         unsafe { bindings::percpu_ref_put(self.count.get()) };
     }
 
-    /// Gives out no more references: from the next grace period on, [`Self::try_get`] fails.
+    /// Gives out no more references (`percpu_ref_kill()`): from the next grace period on,
+    /// [`Self::try_get`] fails.
     ///
     /// # Safety
     ///
@@ -80,19 +109,21 @@ impl PercpuRef {
         unsafe { bindings::percpu_ref_kill_and_confirm(self.count.get(), None) };
     }
 
-    /// Whether there still are references, once [`Self::kill`] was called. May sleep.
+    /// Returns whether references are left after [`Self::kill`] was called. May sleep.
     pub(crate) fn is_in_use(&self) -> bool {
-        // Until then, nobody can say.
+        // Before the kernel has added up, nobody can tell.
         //
         // SAFETY: By the type invariant.
         unsafe { bindings::percpu_ref_switch_to_atomic_sync(self.count.get()) };
         !self.released.load(Acquire)
     }
 
+    /// Notes that all references are gone (`percpu_ref_func_t`).
+    ///
     /// # Safety
     ///
-    /// The kernel calls this for a count that [`Self::new`] has made, when it has become zero, and
-    /// looks at it no more.
+    /// The kernel calls this for a count that [`Self::new`] has made, when the count has become
+    /// zero. It does not access the count any more.
     unsafe extern "C" fn released(count: *mut bindings::percpu_ref) {
         // SAFETY: The contract of this function.
         let this = unsafe { &*kernel::container_of!(Opaque::cast_from(count), Self, count) };

@@ -2,8 +2,86 @@
 
 //! Data that a module keeps in each network namespace.
 //!
-//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h),
-//! `struct pernet_operations`
+//! A type that implements [`PerNet`] names a `static` [`PerNetSlot`]. [`PerNetSlot::register`]
+//! makes a value in every namespace, present and future. The packet path finds the value of a
+//! namespace with [`PerNetSlot::get`]. A [`Hold`] delays the end of a namespace for what is stored
+//! and refers to its routes.
+//!
+//! Registration and its end may sleep, and so may the callbacks [`PerNet::exit_rtnl`] and
+//! [`PerNet::exit`]. [`PerNetSlot::get`] and [`PerNetSlot::hold`] work in any context, in a
+//! critical section.
+//!
+//! A driver of a kind of devices needs none of this: [`Kind`](super::link::Kind) has a slot, and
+//! hands on the callbacks ([`NamespaceOps`](super::link::NamespaceOps)).
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h), `struct
+//! pernet_operations`
+//!
+//! # Examples
+//!
+//! A module counts something in every namespace:
+//!
+//! ```
+//! use crate::net::{
+//!     net_namespace::Net,
+//!     netdevice::KillList,
+//!     pernet::{
+//!         PerNet,
+//!         PerNetRef,
+//!         PerNetSlot, //
+//!     },
+//!     rtnl::Rtnl, //
+//! };
+//!
+//! use kernel::sync::{
+//!     atomic::{
+//!         Atomic,
+//!         Relaxed, //
+//!     },
+//!     rcu, //
+//! };
+//!
+//! struct Events {
+//!     count: Atomic<u32>,
+//! }
+//!
+//! static EVENTS: PerNetSlot<Events> = PerNetSlot::new();
+//!
+//! impl PerNet for Events {
+//!     const SLOT: PerNetRef<Self> = {
+//!         // SAFETY: It is a `static`.
+//!         unsafe { PerNetRef::from_raw(&raw const EVENTS) }
+//!     };
+//!
+//!     fn new() -> impl PinInit<Self, Error> {
+//!         Ok(Self {
+//!             count: Atomic::new(0),
+//!         })
+//!     }
+//!
+//!     fn exit_rtnl(self: Pin<&Self>, _kill: &mut KillList<'_>, _rtnl: &Rtnl) {}
+//!
+//!     fn exit(_net: &Net) {
+//!         // Here everything has to be dropped that has a `Hold` of the namespace.
+//!     }
+//! }
+//!
+//! # use crate::net::tests::bundle_key::init_net;
+//! # let net = init_net();
+//! let registration = EVENTS.register()?;
+//! {
+//!     let rcu = rcu::read_lock();
+//!     let events = EVENTS.get(net, &rcu).ok_or(ENODEV)?;
+//!     events.count.fetch_add(1, Relaxed);
+//!     assert_eq!(events.count.load(Relaxed), 1);
+//!
+//!     // While this lives, the routes of the namespace stay.
+//!     let hold = EVENTS.hold(net, &rcu).ok_or(ENODEV)?;
+//!     assert!(hold.is_of(net));
+//! }
+//! drop(registration);
+//! assert!(EVENTS.get(net, &rcu::read_lock()).is_none());
+//! ```
 
 use super::{
     atomic::{
@@ -50,30 +128,33 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What a module keeps in each namespace.
+/// A type of values of which a module keeps one in each namespace.
 pub(crate) trait PerNet: Sized + Send + Sync + 'static {
-    /// The `static` that stands for this data.
+    /// The `static` that holds the values.
     const SLOT: PerNetRef<Self>;
 
-    /// Makes the data of one namespace.
+    /// Makes the value of one namespace. May sleep.
     fn new() -> impl PinInit<Self, Error>;
 
-    /// The namespace goes away: what devices depend on it have to be added to `kill`.
+    /// Is called when the namespace goes away. Devices that depend on the namespace have to be
+    /// added to `kill`.
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, rtnl: &Rtnl);
 
-    /// The namespace goes, and the data is about to. No more [`Hold`]s are given out; those that
-    /// there are have to be dropped. Not called if there are none.
+    /// Is called before the value of the namespace is dropped, if there are [`Hold`]s. No more are
+    /// given out. The module has to drop those that exist; the removal of the namespace waits for
+    /// that. May sleep.
     fn exit(net: &Net);
 }
 
-/// Which `static` is the slot for data of type `T`.
+/// Names the `static` that is the slot for values of type `T`.
 ///
-/// The kernel's callbacks are told the namespace and no more, so the type has to say which slot
-/// they are for. It says so in a constant, which is always the same, as the result of a function
-/// need not be.
+/// The kernel tells its callbacks the namespace and no more, so the type has to name the slot. It
+/// does so with a constant, which is always the same. The result of a function need not be.
 pub(crate) struct PerNetRef<T: PerNet>(*const PerNetSlot<T>);
 
 impl<T: PerNet> PerNetRef<T> {
+    /// Names `slot`.
+    ///
     /// # Safety
     ///
     /// `slot` is to a `static`.
@@ -81,38 +162,42 @@ impl<T: PerNet> PerNetRef<T> {
         Self(slot)
     }
 
+    /// Returns the slot.
     fn get(self) -> &'static PerNetSlot<T> {
         // SAFETY: By the contract of `from_raw`.
         unsafe { &*self.0 }
     }
 }
 
-/// What lies in the memory that the kernel keeps for a slot in each namespace, which it allocates
-/// filled with zeroes.
+/// The memory that the kernel keeps for a slot in each namespace. The kernel allocates it filled
+/// with zeroes.
 #[repr(C)]
 struct Stored<T> {
-    /// To `kept`, while that is initialised and may be reached.
+    /// Points to `kept`, while that is initialised and may be reached.
     live: Pointer<Kept<T>>,
+    /// The data, while `live` points to it, and for a grace period after that.
     kept: MaybeUninit<Kept<T>>,
 }
 
-/// The data of a namespace, and who refers to that.
+/// The data of a namespace, and the count of those who refer to them.
 #[pin_data]
 struct Kept<T> {
     /// Counts the [`Hold`]s.
     #[pin]
     holds: PercpuRef,
+    /// The value of the namespace.
     #[pin]
     data: T,
 }
 
-/// Keeps what packets refer to in a namespace, as are its routes: the namespace may be on its way
-/// out, but does not get as far as taking down its devices and routes until the last of these is
-/// dropped.
+/// Keeps what packets refer to in a namespace, for example its routes.
+///
+/// The namespace may be on its way out. But its removal does not get as far as taking down devices
+/// and routes until the last `Hold` is dropped. A `Hold` can be dropped in any context.
 ///
 /// # Invariants
 ///
-/// It is a reference that `holds` counts. That is the one of the namespace whose [`Net::id`] is
+/// This is a reference that `holds` counts. The count is that of the namespace whose [`Net::id`] is
 /// `net`.
 pub(crate) struct Hold {
     holds: NonNull<PercpuRef>,
@@ -125,7 +210,7 @@ unsafe impl Send for Hold {}
 unsafe impl Sync for Hold {}
 
 impl Hold {
-    /// Whether it keeps `net`.
+    /// Returns whether it keeps `net`.
     pub(crate) fn is_of(&self, net: &Net) -> bool {
         self.net == net.id()
     }
@@ -138,16 +223,19 @@ impl Drop for Hold {
     }
 }
 
-/// A place in every namespace for data of type `T`, to be declared as a `static`.
+/// A place in every namespace for a value of type `T`. To be declared as a `static`.
 ///
 /// # Invariants
 ///
 /// While `live_id` is not zero, it is the id under which every namespace has a `Stored<T>`.
 pub(crate) struct PerNetSlot<T: PerNet> {
+    /// The callbacks; initialised once the slot is registered.
     ops: Opaque<bindings::pernet_operations>,
-    /// Written by the kernel when it registers `ops`.
+    /// The id of the slot. The kernel writes it when it registers `ops`.
     id: UnsafeCell<c_uint>,
+    /// The id for readers; 0 while the slot is not registered.
     live_id: Atomic<u32>,
+    /// Whether the slot is registered, or about to be.
     taken: AtomicFlag,
     _data: PhantomData<T>,
 }
@@ -156,7 +244,7 @@ pub(crate) struct PerNetSlot<T: PerNet> {
 unsafe impl<T: PerNet> Sync for PerNetSlot<T> {}
 
 impl<T: PerNet> PerNetSlot<T> {
-    /// A slot that is not registered yet.
+    /// Makes a slot that is not registered.
     pub(crate) const fn new() -> Self {
         Self {
             ops: Opaque::uninit(),
@@ -167,11 +255,13 @@ impl<T: PerNet> PerNetSlot<T> {
         }
     }
 
-    /// Gives every namespace, present and future, its data. Fails with `EBUSY` when that was done
-    /// before, with `EINVAL` when this is not [`PerNet::SLOT`], and with what [`PerNet::new`] fails
-    /// with.
+    /// Makes a value in every namespace, present and future (`register_pernet_device()`). May
+    /// sleep.
+    ///
+    /// Fails with `EBUSY` when the slot is registered already, with `EINVAL` when it is not
+    /// [`PerNet::SLOT`], with `ENOMEM`, and with the error of [`PerNet::new`].
     pub(crate) fn register(&'static self) -> Result<PerNetRegistration<T>> {
-        // The callbacks work on that one.
+        // The callbacks work on that slot.
         if !ptr::eq(self, T::SLOT.0) {
             return Err(EINVAL);
         }
@@ -198,6 +288,8 @@ impl<T: PerNet> PerNetSlot<T> {
         Ok(PerNetRegistration { slot: self })
     }
 
+    /// Returns the memory of the slot `id` in `net` (`net_generic()`).
+    ///
     /// # Safety
     ///
     /// `net` is a namespace in which the kernel has allocated the memory of the slot `id`.
@@ -206,16 +298,18 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { bindings::net_generic(net, id) }.cast()
     }
 
+    /// Returns the data of `net`, unless the slot is not registered or the data are out of reach.
     fn find<'g>(&self, net: &Net, rcu: &'g rcu::Guard) -> Option<&'g Kept<T>> {
         let id = load_acquire(&self.live_id);
         if id == 0 {
             return None;
         }
-        // What net_generic() does, which would enter RCU once more.
+        // This is what net_generic() does; that would enter RCU once more.
         //
         // SAFETY: The namespace is live, and the pointer replaced atomically.
         let generic = unsafe { read_acquire(&raw mut (*net.as_raw()).gen) };
-        // The first device of a namespace is there before the memory is, and so are events of it.
+        // The first device of a namespace exists before the memory does, and so do events of that
+        // device.
         //
         // SAFETY: The structure begins with its length, and is freed a grace period after it was
         // replaced.
@@ -229,8 +323,8 @@ impl<T: PerNet> PerNetSlot<T> {
         unsafe { stored.as_ref() }?.live.get(rcu)
     }
 
-    /// Keeps what packets refer to in `net`; `None` before the registration and once the namespace
-    /// is being removed.
+    /// Returns a [`Hold`] of `net`, or `None` before the registration and once the namespace is
+    /// being removed.
     pub(crate) fn hold(&self, net: &Net, rcu: &rcu::Guard) -> Option<Hold> {
         let holds = &self.find(net, rcu)?.holds;
         // INVARIANT: That is a reference.
@@ -240,15 +334,16 @@ impl<T: PerNet> PerNetSlot<T> {
         })
     }
 
-    /// The data in `net`; `None` before the registration and once the namespace is being removed.
+    /// Returns the value of `net`, or `None` before the registration and once the namespace is
+    /// being removed. The reference is valid until the critical section ends.
     pub(crate) fn get<'g>(&self, net: &Net, rcu: &'g rcu::Guard) -> Option<Pin<&'g T>> {
         let data = &self.find(net, rcu)?.data;
         // SAFETY: It lies in an allocation of the kernel's that does not move.
         Some(unsafe { Pin::new_unchecked(data) })
     }
 
-    /// As [`Self::get`], for those who hold RTNL, under which `exit_rtnl` runs before the data
-    /// goes.
+    /// Returns the value of `net`, as [`Self::get`] does, for a caller who holds RTNL. The value
+    /// stays as long as RTNL is held, because `exit_rtnl` runs under RTNL before the value goes.
     pub(crate) fn get_rtnl<'g>(&self, net: &'g Net, _rtnl: &'g Rtnl) -> Option<Pin<&'g T>> {
         let rcu = rcu::read_lock();
         let data = ptr::from_ref(&self.find(net, &rcu)?.data);
@@ -259,11 +354,13 @@ impl<T: PerNet> PerNetSlot<T> {
         Some(unsafe { Pin::new_unchecked(data) })
     }
 
+    /// Makes the value of a new namespace (`ops.init`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this once for a namespace, after it has allocated the memory there.
     unsafe extern "C" fn init(net: *mut bindings::net) -> c_int {
-        // What kmalloc() guarantees everywhere.
+        // This alignment is what kmalloc() guarantees everywhere.
         const_assert!(align_of::<Stored<T>>() <= align_of::<u64>());
 
         // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
@@ -284,6 +381,8 @@ impl<T: PerNet> PerNetSlot<T> {
         0
     }
 
+    /// Lets the type add devices of a namespace that goes away to `kill` (`ops.exit_rtnl`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a namespace for which `init` ran, with RTNL held.
@@ -299,7 +398,7 @@ impl<T: PerNet> PerNetSlot<T> {
         data.exit_rtnl(&mut kill, rtnl);
     }
 
-    /// Calls `f` with each namespace of a list, and what is stored in it.
+    /// Calls `f` with each namespace of a list and its memory for this slot.
     ///
     /// # Safety
     ///
@@ -319,6 +418,9 @@ impl<T: PerNet> PerNetSlot<T> {
         }
     }
 
+    /// Drops the values of namespaces that go away (`ops.exit_batch`). It waits for a grace period
+    /// and for every [`Hold`].
+    ///
     /// # Safety
     ///
     /// The kernel calls this once for namespaces for which `init` and `exit_rtnl` ran.
@@ -343,7 +445,7 @@ impl<T: PerNet> PerNetSlot<T> {
                 if holds.is_in_use() {
                     T::exit(net);
                 }
-                // Who holds something was to let go of it just now. The devices and routes of the
+                // Whoever had a hold was just told to let go of it. The devices and routes of the
                 // namespace go only after this, and after the RCU callbacks of what was let go.
                 while holds.is_in_use() {
                     fsleep(Delta::from_millis(1));
@@ -354,7 +456,8 @@ impl<T: PerNet> PerNetSlot<T> {
     }
 }
 
-/// Removes the data from every namespace when dropped.
+/// Shows that every namespace has its value. When it is dropped, it removes the values
+/// (`unregister_pernet_device()`). That may sleep.
 pub(crate) struct PerNetRegistration<T: PerNet> {
     slot: &'static PerNetSlot<T>,
 }
@@ -362,8 +465,8 @@ pub(crate) struct PerNetRegistration<T: PerNet> {
 impl<T: PerNet> Drop for PerNetRegistration<T> {
     fn drop(&mut self) {
         self.slot.live_id.store(0, Release);
-        // The memory goes with the registration, so nobody may be left who has read the id: packets
-        // are done with it after a grace period, and what holds RTNL was unregistered before.
+        // The memory goes with the registration, so nobody may be left who has read the id. Packets
+        // are done with it after a grace period. What holds RTNL was unregistered before.
         rcu::synchronize_rcu();
         // SAFETY: It was registered, and is removed once.
         unsafe { bindings::unregister_pernet_device(self.slot.ops.get()) };
