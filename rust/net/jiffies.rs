@@ -1,8 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The time, as cheap as it is coarse.
+//! The time in ticks, which is cheap to read.
+//!
+//! The packet path uses it where the accuracy of one tick (1 to 10 ms) is enough. It can be read in
+//! any context.
 //!
 //! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::jiffies::{
+//!     ticks,
+//!     Instant, //
+//! };
+//!
+//! let since = Instant::now();
+//! // A result is used again for a minute.
+//! assert!(since.elapsed() < ticks(60_000));
+//! // What is shorter than a tick is rounded up to one.
+//! assert!(ticks(1) > 0);
+//! ```
 
 use super::atomic::read_once;
 
@@ -13,36 +31,36 @@ use kernel::time::{
     Jiffies, //
 };
 
-/// A moment, to within a tick.
+/// A moment, accurate to one tick.
 #[derive(Clone, Copy)]
 pub(crate) struct Instant(Jiffies);
 
 impl Instant {
-    /// The present.
+    /// Returns the present moment (`jiffies`).
     #[inline]
     pub(crate) fn now() -> Self {
         // SAFETY: The counter is always there, and is read as a whole.
         Self(unsafe { read_once(&raw const bindings::jiffies) })
     }
 
-    /// How many ticks have passed since then.
+    /// Returns how many ticks have passed since this moment.
     #[inline]
     pub(crate) fn elapsed(self) -> usize {
         Self::now().0.wrapping_sub(self.0)
     }
 
-    /// The number that [`Self::from_raw`] takes.
+    /// Returns the number of ticks that [`Self::from_raw`] takes.
     pub(crate) fn as_raw(self) -> usize {
         self.0
     }
 
-    /// The moment with this number.
+    /// Returns the moment with the number `raw`, which [`Self::as_raw`] has returned.
     pub(crate) fn from_raw(raw: usize) -> Self {
         Self(raw)
     }
 }
 
-/// How many ticks that are, rounded up.
+/// Converts milliseconds to ticks and rounds up (`msecs_to_jiffies()`).
 pub(crate) fn ticks(milliseconds: u32) -> usize {
     msecs_to_jiffies(milliseconds)
 }

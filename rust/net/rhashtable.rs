@@ -2,10 +2,46 @@
 
 //! The kernel's resizable hash table, with `u32` keys.
 //!
-//! The hash is seeded per table, so that nobody can choose keys that share a bucket, and the table
-//! grows with what it holds: the cost of a look-up does not depend on the number of entries.
+//! Each table has a random seed, so nobody can choose keys that share a bucket. The table grows
+//! with its contents. So the cost of a look-up does not depend on the number of entries.
+//!
+//! [`U32Table::get`] works in any context, in a critical section. RTNL serialises
+//! [`U32Table::insert`] and [`U32Table::remove`]. A table is made and dropped in process context.
 //!
 //! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::rhashtable::{
+//!     Entry,
+//!     U32Table, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! # use crate::net::tests::rhashtable::Lock;
+//! let table = KBox::pin_init(U32Table::<&str>::new(), GFP_KERNEL)?;
+//! // Memory is allocated before anything changes.
+//! let (one, two) = (Entry::new(7, "one", GFP_KERNEL)?, Entry::new(7, "two", GFP_KERNEL)?);
+//!
+//! # let lock = Lock::take();
+//! # let rtnl = lock.rtnl();
+//! let inserted = table.insert(one, rtnl);
+//! let again = table.insert(two, rtnl);
+//! # drop(lock);
+//! assert!(inserted.is_ok());
+//! // The key is taken.
+//! assert!(again == Err(EEXIST));
+//! assert!(table.get(7, &rcu::read_lock()) == Some(&"one"));
+//!
+//! # let lock = Lock::take();
+//! # let rtnl = lock.rtnl();
+//! // Readers who have found the entry may use it until they are done.
+//! drop(table.remove(7, rtnl));
+//! # drop(lock);
+//! assert!(table.get(7, &rcu::read_lock()).is_none());
+//! ```
 
 use super::atomic::read_once;
 
@@ -30,6 +66,7 @@ use kernel::{
     types::Opaque, //
 };
 
+/// An entry, as the table has it. The C side knows only `link`, which comes first.
 #[repr(C)]
 struct Node<T> {
     link: Opaque<bindings::datapath_u32_node>,
@@ -41,11 +78,12 @@ unsafe impl<T: Send> Send for Node<T> {}
 // SAFETY: As above.
 unsafe impl<T: Sync> Sync for Node<T> {}
 
-/// An entry that is in no table yet. Making it is what can fail for lack of memory.
+/// An entry that is in no table. To make one may fail for lack of memory; to insert it need not
+/// allocate.
 pub(crate) struct Entry<T: Send + Sync + 'static>(RcuBox<Node<T>>);
 
 impl<T: Send + Sync + 'static> Entry<T> {
-    /// Allocates an entry for `value` under `key`.
+    /// Allocates an entry for `value` under `key`. Fails with `ENOMEM`.
     pub(crate) fn new(key: u32, value: T, flags: Flags) -> Result<Self> {
         let link = Opaque::new(bindings::datapath_u32_node {
             key,
@@ -55,7 +93,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 }
 
-/// A hash table from `u32` to `T`, read under RCU and written under RTNL.
+/// A hash table from `u32` to `T`, read under RCU and written under RTNL (`struct rhashtable`).
 ///
 /// # Invariants
 ///
@@ -73,7 +111,7 @@ unsafe impl<T: Send + Sync + 'static> Send for U32Table<T> {}
 unsafe impl<T: Send + Sync + 'static> Sync for U32Table<T> {}
 
 impl<T: Send + Sync + 'static> U32Table<T> {
-    /// An empty table.
+    /// Makes an empty table (`rhashtable_init()`). Fails with `ENOMEM`.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             // SAFETY: The slot is valid for writes, and pinned, as the table's deferred work needs.
@@ -84,6 +122,7 @@ impl<T: Send + Sync + 'static> U32Table<T> {
         })
     }
 
+    /// Returns whether the table has no entries.
     #[inline]
     fn is_empty(&self) -> bool {
         // SAFETY: The table is initialised by the type invariant, and the number of its entries
@@ -91,9 +130,10 @@ impl<T: Send + Sync + 'static> U32Table<T> {
         unsafe { read_once(&raw const (*self.table.get()).nelems.counter) == 0 }
     }
 
+    /// Returns the node with `key` (`rhashtable_lookup()`).
     #[inline]
     fn find(&self, key: u32) -> Option<NonNull<Node<T>>> {
-        // Where all connections share a device, this is all that there is to do.
+        // Where one device carries all connections, this is all there is to do.
         if self.is_empty() {
             return None;
         }
@@ -103,15 +143,18 @@ impl<T: Send + Sync + 'static> U32Table<T> {
         NonNull::new(link.cast::<Node<T>>())
     }
 
-    /// The value under `key`; it stays valid for as long as the critical section `_rcu`.
+    /// Returns the value under `key`, if there is one. The reference is valid until the critical
+    /// section ends.
     pub(crate) fn get<'g>(&self, key: u32, _rcu: &'g rcu::Guard) -> Option<&'g T> {
         let node = self.find(key)?;
         // SAFETY: The node is live for the critical section: it is freed through `RcuBox`.
         Some(unsafe { &node.as_ref().value })
     }
 
-    /// Adds an entry. Fails with `EEXIST` if its key is taken, and with `ENOMEM`, `E2BIG` or
-    /// `EBUSY` if the table cannot take it.
+    /// Adds an entry (`rhashtable_lookup_insert_fast()`).
+    ///
+    /// Fails with `EEXIST` if its key is taken, and with `ENOMEM`, `E2BIG` or `EBUSY` if the table
+    /// cannot take it. Then the entry is dropped.
     pub(crate) fn insert(&self, entry: Entry<T>, _rtnl: &Rtnl) -> Result {
         let node = entry.0.into_raw();
         // SAFETY: The table is initialised, and the node is in no table and stays live in this one.
@@ -123,8 +166,8 @@ impl<T: Send + Sync + 'static> U32Table<T> {
         })
     }
 
-    /// Removes and returns the entry under `key`. Readers may go on using it for a grace period
-    /// after it was dropped.
+    /// Removes the entry under `key` and returns it (`rhashtable_remove_fast()`). Readers may use
+    /// it for a grace period after it was dropped.
     pub(crate) fn remove(&self, key: u32, _rtnl: &Rtnl) -> Option<Entry<T>> {
         let rcu = rcu::read_lock();
         let node = self.find(key)?;
@@ -141,6 +184,8 @@ impl<T: Send + Sync + 'static> U32Table<T> {
 #[pinned_drop]
 impl<T: Send + Sync + 'static> PinnedDrop for U32Table<T> {
     fn drop(self: Pin<&mut Self>) {
+        /// Drops a node of a table that goes.
+        ///
         /// # Safety
         ///
         /// `link` is that of a node that the table gives up.

@@ -1,8 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work to be done some time later, in softirq context, on the same CPU.
+//! Timers: work that is done some time later, in softirq context.
+//!
+//! A [`Timer`] owns the data on which it works. It runs on the CPU on which it was started, as long
+//! as that is online. It can be started in any context. To drop one may sleep, until a callback
+//! that is running has returned.
 //!
 //! C header: [`include/linux/timer.h`](srctree/include/linux/timer.h)
+//!
+//! # Examples
+//!
+//! A cache sweeps out what is old until it is empty:
+//!
+//! ```
+//! use crate::net::{
+//!     jiffies::ticks,
+//!     timer::{
+//!         Expire,
+//!         Timer, //
+//!     }, //
+//! };
+//!
+//! use kernel::{
+//!     sync::atomic::{
+//!         Atomic,
+//!         Relaxed, //
+//!     },
+//!     time::{
+//!         delay::fsleep,
+//!         Delta, //
+//!     }, //
+//! };
+//!
+//! struct Cache {
+//!     entries: Atomic<u32>,
+//! }
+//!
+//! impl Expire for Cache {
+//!     fn expired(&self, timer: &Timer<Self>) {
+//!         if self.entries.fetch_sub(1, Relaxed) > 1 {
+//!             timer.start(ticks(1));
+//!         }
+//!     }
+//! }
+//!
+//! let cache = try_init!(Cache { entries: Atomic::new(3) }? Error);
+//! let timer = KBox::pin_init(Timer::new(cache), GFP_KERNEL)?;
+//! timer.start(ticks(1));
+//! // In a second it has had time enough.
+//! for _ in 0..1000 {
+//!     if timer.data().entries.load(Relaxed) == 0 {
+//!         break;
+//!     }
+//!     fsleep(Delta::from_millis(1));
+//! }
+//! assert_eq!(timer.data().entries.load(Relaxed), 0);
+//! ```
 
 use super::jiffies::Instant;
 
@@ -15,13 +68,13 @@ use kernel::{
 
 /// What a [`Timer`] does when it expires.
 pub(crate) trait Expire: Send + Sync + 'static {
-    /// Called in softirq context.
+    /// Is called in softirq context. It must not sleep. It may start `timer` again.
     fn expired(&self, timer: &Timer<Self>)
     where
         Self: Sized;
 }
 
-/// A timer and what it works on.
+/// A timer, and the data on which it works (`struct timer_list`).
 ///
 /// # Invariants
 ///
@@ -40,7 +93,7 @@ unsafe impl<T: Expire> Send for Timer<T> {}
 unsafe impl<T: Expire> Sync for Timer<T> {}
 
 impl<T: Expire> Timer<T> {
-    /// A timer that is not running.
+    /// Makes a timer that is not running (`timer_setup()`). Fails with what `data` fails with.
     pub(crate) fn new<E>(data: impl PinInit<T, E>) -> impl PinInit<Self, Error>
     where
         Error: From<E>,
@@ -54,26 +107,30 @@ impl<T: Expire> Timer<T> {
         })
     }
 
-    /// What it works on.
+    /// Returns the data on which it works.
     pub(crate) fn data(&self) -> &T {
         &self.data
     }
 
-    /// Lets it expire after so many ticks, on this CPU as long as that is online. From any context.
+    /// Lets the timer expire after `ticks` ticks (`mod_timer()`). It expires on this CPU,
+    /// as long as that is online. From any context.
     pub(crate) fn start(&self, ticks: usize) {
         let expires = Instant::now().as_raw().wrapping_add(ticks);
         // SAFETY: By the type invariant. One that was shut down stays so.
         unsafe { bindings::mod_timer(self.timer.get(), expires) };
     }
 
-    /// Lets it expire after so many ticks, unless it does so sooner; where, as above. From any
-    /// context.
+    /// Lets the timer expire after `ticks` ticks, unless it expires sooner anyway
+    /// (`timer_reduce()`). If this starts or changes the timer, it expires on this CPU, as long as
+    /// that is online. From any context.
     pub(crate) fn start_within(&self, ticks: usize) {
         let expires = Instant::now().as_raw().wrapping_add(ticks);
         // SAFETY: As above.
         unsafe { bindings::timer_reduce(self.timer.get(), expires) };
     }
 
+    /// Calls [`Expire::expired`].
+    ///
     /// # Safety
     ///
     /// The kernel calls this when a timer that [`Self::new`] made expires.
