@@ -1,8 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Neighbours: which of several routers packets go to depends on which of them can be reached.
+//! Events of neighbours.
 //!
-//! C header: [`include/net/neighbour.h`](srctree/include/net/neighbour.h)
+//! A route may have several routers. Which of them gets the packets depends on which of them can be
+//! reached. [`NeighbourEvents`] tells a [`Listener`] in which namespace that may have changed. The
+//! chain calls the listener in any context, also in softirq context.
+//!
+//! C headers: [`include/net/neighbour.h`](srctree/include/net/neighbour.h),
+//! [`include/net/netevent.h`](srctree/include/net/netevent.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::{
+//!     neighbour::NeighbourEvents,
+//!     net_namespace::Net,
+//!     notifier::{
+//!         Listener,
+//!         NotifierRegistration, //
+//!     }, //
+//! };
+//!
+//! use kernel::sync::{
+//!     atomic::{
+//!         Atomic,
+//!         Release, //
+//!     },
+//!     rcu, //
+//! };
+//!
+//! /// Changes with every event: what was looked up before has to be looked up again.
+//! static GENERATION: Atomic<u32> = Atomic::new(0);
+//!
+//! struct Watch;
+//!
+//! impl Listener for Watch {
+//!     fn changed(_net: &Net, _rcu: &rcu::Guard) {
+//!         GENERATION.fetch_add(1, Release);
+//!     }
+//! }
+//!
+//! let registration =
+//!     KBox::pin_init(NotifierRegistration::<NeighbourEvents<Watch>>::new(), GFP_KERNEL)?;
+//! # drop(registration);
+//! ```
 
 use super::{
     atomic::read_once,
@@ -28,29 +69,33 @@ use kernel::{
     }, //
 };
 
-/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h).
+/// The multiplier of the kernel's hash functions (`GOLDEN_RATIO_64` in
+/// [`include/linux/hash.h`](srctree/include/linux/hash.h)).
 const GOLDEN_RATIO_64: usize = 0x61c8_8646_80b5_83eb;
 
-/// Neighbours that were valid (`NUD_VALID`) at the last event about them, as far as there is room.
+/// The neighbours that were valid (`NUD_VALID`) at the last event about them, as far as there is
+/// room.
 ///
-/// That a neighbour is confirmed, every half minute or so, changes nothing, and is not told. Of one
-/// that is not found here it is told once more.
+/// The kernel confirms a neighbour every half minute or so. That changes nothing, and listeners are
+/// not told. A neighbour that is not found here is told once more.
 struct Valid([Atomic<*mut bindings::neighbour>; Valid::SIZE]);
 
 impl Valid {
+    /// The number of neighbours for which there is room.
     const SIZE: usize = 1024;
 
+    /// Makes an empty set.
     const fn new() -> Self {
         Self([const { Atomic::new(core::ptr::null_mut()) }; Self::SIZE])
     }
 
-    /// Notes whether a neighbour `is_valid` now. Returns whether that may be news.
+    /// Notes whether `neighbour` is valid now. Returns whether that may be news.
     ///
-    /// An event of a neighbour that has become invalid is always news, so that it does not matter
-    /// in which order two CPUs note what they have seen of the same neighbour.
+    /// An event of a neighbour that has become invalid is always news. So it does not matter in
+    /// which order two CPUs note what they have seen of the same neighbour.
     fn note(&self, neighbour: *mut bindings::neighbour, is_valid: bool) -> bool {
-        // The address of an allocation of a few hundred bytes, hashed as by the kernel's
-        // hash_ptr().
+        // A neighbour is an allocation of a few hundred bytes. Its address is hashed as by the
+        // kernel's hash_ptr().
         let at = (neighbour.addr() >> 8).wrapping_mul(GOLDEN_RATIO_64) >> 54;
         let Some(slot) = self.0.get(at) else {
             return true;
@@ -66,10 +111,13 @@ impl Valid {
     }
 }
 
+/// The set that all listeners share.
 static VALID: Valid = Valid::new();
 
-/// The chain that tells when neighbours become valid or invalid, or go, and when the choice between
-/// several routers changes (`register_netevent_notifier()`).
+/// The chain of neighbour events (`register_netevent_notifier()`).
+///
+/// It tells when a neighbour becomes valid or invalid, when one goes, and when the choice between
+/// several routers changes.
 pub(crate) struct NeighbourEvents<L: Listener>(PhantomData<L>);
 
 // SAFETY: The chain passes what the type of the event says, and waits for a grace period when a
@@ -81,7 +129,7 @@ unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
     }
 
     unsafe fn unregister(block: *mut bindings::notifier_block) {
-        // It fails only for what is not in the chain.
+        // It fails only for a block that is not in the chain.
         //
         // SAFETY: The contract of this function.
         unsafe { bindings::unregister_netevent_notifier(block) };
