@@ -1,9 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where packets go: routes, bundles of transforms upon them, and metadata for tunnel devices.
+//! Destinations: routes, bundles of transforms on top of routes, and metadata for tunnel devices.
+//!
+//! A [`Dst`] is a place to which packets can be sent. [`Flow::route`](super::flow::Flow::route)
+//! looks one up, and [`SkBuff::set_dst`](super::skb::SkBuff::set_dst) attaches it to a packet.
+//! [`Metadata`] takes its place on a packet that a tunnel device receives or sends. Both are
+//! counted: an [`ARef`] holds a reference. They can be used in any context.
 //!
 //! C headers: [`include/net/dst.h`](srctree/include/net/dst.h),
 //! [`include/net/dst_metadata.h`](srctree/include/net/dst_metadata.h)
+//!
+//! # Examples
+//!
+//! A tunnel device asks for the room that packets need in front of them:
+//!
+//! ```
+//! use crate::net::dst::Dst;
+//!
+//! use kernel::sync::rcu;
+//!
+//! fn headroom(dst: &Dst, rcu: &rcu::Guard) -> u16 {
+//!     let (transforms, _tailroom) = dst.room();
+//!     transforms.saturating_add(dst.device(rcu).reserved_space())
+//! }
+//! # let _: fn(&Dst, &rcu::Guard) -> u16 = headroom;
+//! ```
+//!
+//! It learns from a packet where the packet goes:
+//!
+//! ```
+//! use crate::net::{
+//!     dst::SkbDst,
+//!     skb::SkBuff, //
+//! };
+//!
+//! fn path_mtu(skb: &mut SkBuff) -> Option<u32> {
+//!     match skb.dst() {
+//!         SkbDst::Route(route) => Some(route.mtu()),
+//!         SkbDst::None | SkbDst::Metadata(_) => None,
+//!     }
+//! }
+//!
+//! # use crate::net::tests::packet::packet;
+//! // Nothing is attached to a new packet.
+//! let mut skb = packet(&[0; 20])?;
+//! assert!(path_mtu(&mut skb).is_none());
+//! ```
 
 use super::{
     netdevice::NetDevice,
@@ -37,11 +79,11 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A route, or a bundle of IPsec states upon one: somewhere that packets can be sent to.
+/// A route, or a bundle of IPsec states on top of a route (`struct dst_entry`).
 ///
-/// A reference to one must not outlive the namespace, which holds what releasing it needs. So a
-/// `Dst` is not `Send`: it can't be put where it would be after the packet that it was found for.
-/// What can is a [`Bundle`](crate::net::xfrm::Bundle).
+/// The namespace of a `Dst` holds what its release needs. So a reference must not outlive the
+/// namespace, and the type is not `Send`: nobody can store a `Dst` for longer than the packet for
+/// which it was found. A [`Bundle`](crate::net::xfrm::Bundle) can be stored.
 #[repr(transparent)]
 pub(crate) struct Dst(Opaque<bindings::dst_entry>);
 
@@ -59,7 +101,8 @@ unsafe impl AlwaysRefCounted for Dst {
 }
 
 impl Dst {
-    /// What a look-up has returned: a route or a bundle, or an error in its place (`ERR_PTR()`).
+    /// Takes over what a look-up has returned: a route, a bundle, or an error in its place
+    /// (`ERR_PTR()`). Fails with that error, and with `EINVAL` if `dst` is null.
     ///
     /// # Safety
     ///
@@ -70,32 +113,36 @@ impl Dst {
         Ok(unsafe { ARef::from_raw(dst.cast()) })
     }
 
+    /// Gives up the reference and returns the pointer, for a C function that takes it over.
     pub(super) fn into_raw(this: ARef<Self>) -> *mut bindings::dst_entry {
         ManuallyDrop::new(this).as_raw()
     }
 
+    /// Returns the pointer that C functions take.
     pub(super) fn as_raw(&self) -> *mut bindings::dst_entry {
         self.0.get()
     }
 
-    /// Why there is no way to the destination, if there is none.
+    /// Fails with the error that the dst stands for, if packets cannot reach the destination:
+    /// `EHOSTUNREACH`, `ENETUNREACH`, `EACCES` and the like (`dst->error`).
     pub(super) fn check(&self) -> Result {
         // SAFETY: The dst is live.
         to_result(unsafe { (*self.as_raw()).error }.into())
     }
 
-    /// What tells the dst from others that are live at the same time.
+    /// Returns a number that no other live dst has.
     pub(crate) fn id(&self) -> u64 {
         usize_as_u64(self.as_raw().addr())
     }
 
-    /// Whether it is for packets of `family`.
+    /// Returns whether the dst is for packets of `family`.
     pub(super) fn is_of(&self, family: Family) -> bool {
         // SAFETY: The dst is live, and what is read does not change.
         unsafe { (*(*self.as_raw()).ops).family == family.as_raw() }
     }
 
-    /// The router that packets are handed to, if that is not the destination itself: its address.
+    /// Returns the address of the router to which packets are handed, in network byte order. It
+    /// means nothing if the next hop is the destination itself. An IPv4 address is the first word.
     #[cfg(SHADOW)]
     pub(super) fn router(&self) -> [u32; 4] {
         // SAFETY: The dst is live, and the operations say which structure it begins. All members of
@@ -111,27 +158,28 @@ impl Dst {
         }
     }
 
-    /// The room in bytes that the transforms of a bundle need before and behind a packet.
+    /// Returns the room, in bytes, that the transforms of a bundle need in front of a packet and
+    /// behind it. A route needs none.
     pub(crate) fn room(&self) -> (u16, u16) {
         // SAFETY: The dst is live, and the fields do not change once it is in use.
         unsafe { ((*self.as_raw()).header_len, (*self.as_raw()).trailer_len) }
     }
 
-    /// The device that packets leave through.
+    /// Returns the device through which packets leave (`dst_dev_rcu()`).
     pub(crate) fn device<'g>(&self, _rcu: &'g rcu::Guard) -> &'g NetDevice {
         // SAFETY: The dst is live, its device is never null and lives through the critical section.
         unsafe { NetDevice::from_raw(bindings::dst_dev_rcu(self.as_raw())) }
     }
 
-    /// The largest packet that can be sent, in bytes.
+    /// Returns the size of the largest packet that can be sent, in bytes (`dst_mtu()`).
     pub(crate) fn mtu(&self) -> u32 {
         // SAFETY: The dst is live.
         unsafe { bindings::dst_mtu(self.as_raw()) }
     }
 }
 
-/// Metadata for tunnel devices, which is attached to a packet in place of a route: what it says,
-/// says the tunnel device that it is for.
+/// Metadata for a tunnel device, attached to a packet in place of a route (`struct metadata_dst`).
+/// Their meaning is up to the tunnel device.
 #[repr(transparent)]
 pub(crate) struct Metadata(Opaque<bindings::metadata_dst>);
 
@@ -149,6 +197,8 @@ unsafe impl AlwaysRefCounted for Metadata {
 }
 
 impl Metadata {
+    /// Takes over a reference to metadata that were just made.
+    ///
     /// # Safety
     ///
     /// `metadata` is live, and the caller hands over a reference to it.
@@ -157,12 +207,14 @@ impl Metadata {
         unsafe { ARef::from_raw(metadata.cast()) }
     }
 
-    /// Gives up the reference, to somebody who takes a dst of any kind.
+    /// Gives up the reference and returns the pointer, for a C function that takes over a dst of
+    /// any kind.
     pub(super) fn into_dst(this: ARef<Self>) -> *mut bindings::dst_entry {
         // `dst` is the first field.
         ManuallyDrop::new(this).as_raw().cast()
     }
 
+    /// Returns the pointer that C functions take.
     pub(super) fn as_raw(&self) -> *mut bindings::metadata_dst {
         self.0.get()
     }
@@ -179,6 +231,8 @@ pub(crate) enum SkbDst<'a> {
 }
 
 impl SkbDst<'_> {
+    /// Tells whether `dst` is a route or metadata (`DST_METADATA`).
+    ///
     /// # Safety
     ///
     /// `dst` is attached to a packet, and stays so for as long as the result is used.
@@ -186,7 +240,8 @@ impl SkbDst<'_> {
         // SAFETY: The contract of this function.
         let flags = unsafe { (*dst).flags };
         if flags & u32_into_u16::<{ bindings::DST_METADATA }>() == 0 {
-            // SAFETY: As above; what is no metadata is a route, and the layout is the same.
+            // SAFETY: As above; a dst without the flag is a route or a bundle, and the layout is
+            // the same.
             Self::Route(unsafe { &*dst.cast() })
         } else {
             // SAFETY: As above; the flag says that this is a `struct metadata_dst`, whose first

@@ -2,7 +2,35 @@
 
 //! Network namespaces.
 //!
+//! A [`Net`] is found through something that belongs to it: a device, a packet, or a callback of
+//! the kernel. Its methods can be used in any context. [`pernet`](super::pernet) keeps data in
+//! every namespace.
+//!
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+//!
+//! # Examples
+//!
+//! A cache notes the namespace of what it stores, without a reference to the namespace:
+//!
+//! ```
+//! use crate::net::net_namespace::Net;
+//!
+//! struct Stored {
+//!     net: u64,
+//! }
+//!
+//! impl Stored {
+//!     fn is_of(&self, net: &Net) -> bool {
+//!         self.net == net.id()
+//!     }
+//! }
+//!
+//! # use crate::net::tests::bundle_key::init_net;
+//! # let net = init_net();
+//! let stored = Stored { net: net.id() };
+//! assert!(stored.is_of(net));
+//! assert!(net.is(net));
+//! ```
 
 use super::atomic::read_once;
 
@@ -15,13 +43,13 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A network namespace.
+/// A network namespace (`struct net`).
 ///
 /// # Invariants
 ///
-/// Whoever has a reference has it from something that keeps the namespace alive: a device, a
-/// packet or a state of it, or a callback of the kernel's about it. The per-namespace data of
-/// modules is live for as long.
+/// Whoever has a reference has it from something that keeps the namespace alive: a device, a packet
+/// or a state of it, or a callback of the kernel about it. The data that modules keep in the
+/// namespace live as long.
 #[repr(transparent)]
 pub(crate) struct Net(Opaque<bindings::net>);
 
@@ -31,6 +59,8 @@ unsafe impl Send for Net {}
 unsafe impl Sync for Net {}
 
 impl Net {
+    /// Makes a reference from a pointer.
+    ///
     /// # Safety
     ///
     /// `ptr` is to a namespace that stays alive for `'a`, as the type invariant says.
@@ -39,11 +69,11 @@ impl Net {
         unsafe { &*ptr.cast() }
     }
 
-    /// The namespace in a field that kernels without namespaces do not have.
+    /// Makes a reference from a field that kernels without namespaces do not have (`read_pnet()`).
     ///
     /// # Safety
     ///
-    /// `net` is valid for reads, though others may write there, and says a namespace that stays
+    /// `net` is valid for reads, though others may write there. It names a namespace that stays
     /// alive for `'a`, as the type invariant says.
     pub(super) unsafe fn from_possible<'a>(net: *const bindings::possible_net_t) -> &'a Self {
         #[cfg(CONFIG_NET_NS)]
@@ -58,16 +88,17 @@ impl Net {
         unsafe { Self::from_raw(net) }
     }
 
+    /// Returns the pointer that C functions take.
     pub(crate) fn as_raw(&self) -> *mut bindings::net {
         self.0.get()
     }
 
-    /// What tells the namespace from others that are live at the same time.
+    /// Returns a number that no other live namespace has.
     pub(crate) fn id(&self) -> u64 {
         usize_as_u64(self.as_raw().addr())
     }
 
-    /// Whether both are the same namespace.
+    /// Returns whether both are the same namespace (`net_eq()`).
     pub(crate) fn is(&self, other: &Self) -> bool {
         ptr::eq(self, other)
     }

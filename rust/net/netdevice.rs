@@ -1,8 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices of any kind, and what can be asked of them.
+//! Network devices of any kind.
+//!
+//! A [`NetDevice`] is found in an RCU read-side critical section, or while RTNL is held, and can be
+//! used until that ends. So no reference count is needed. [`link`](super::link) has the devices of
+//! a driver's own kind.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! # Examples
+//!
+//! The loopback device is the first one of its namespace:
+//!
+//! ```
+//! use crate::net::netdevice::NetDevice;
+//!
+//! use kernel::sync::rcu;
+//!
+//! # use crate::net::tests::bundle_key::init_net;
+//! # let net = init_net();
+//! let rcu = rcu::read_lock();
+//! let lo = NetDevice::by_index(net, 1, &rcu).ok_or(ENODEV)?;
+//! assert_eq!(lo.ifindex(), 1);
+//! assert!(lo.net(&rcu).is(net));
+//! // It belongs to no VRF.
+//! assert_eq!(lo.l3mdev_ifindex(&rcu), 0);
+//! ```
+//!
+//! A driver counts a packet that it drops:
+//!
+//! ```
+//! use crate::net::{
+//!     netdevice::{
+//!         Counter,
+//!         NetDevice, //
+//!     },
+//!     skb::{
+//!         DropReason,
+//!         OwnedSkBuff, //
+//!     }, //
+//! };
+//!
+//! fn no_route(dev: &NetDevice, skb: OwnedSkBuff) {
+//!     dev.count(Counter::TxCarrier);
+//!     dev.count(Counter::TxErrors);
+//!     skb.free(DropReason::IP_OUTNOROUTES);
+//! }
+//! # let _: fn(&NetDevice, OwnedSkBuff) = no_route;
+//! ```
 
 use super::{
     atomic::{
@@ -25,11 +70,11 @@ use kernel::{
 };
 
 impl_flags!(
-    /// Offloads that a device may claim (`netdev_features_t`).
+    /// A set of offloads that a device may claim (`netdev_features_t`).
     #[derive(Clone, Copy)]
     pub(crate) struct Features(u64);
 
-    /// One of them: those that need no more of its driver than that it hands the packets on.
+    /// An offload. These need nothing of a driver but that it hands packets on.
     #[derive(Clone, Copy)]
     pub(crate) enum Feature {
         /// Scattered packets.
@@ -43,12 +88,12 @@ impl_flags!(
     }
 );
 
-/// A network device of any kind.
+/// A network device of any kind (`struct net_device`).
 ///
 /// # Invariants
 ///
-/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL, and has found
-/// the device registered since that began. So neither the device nor its namespace goes before that
+/// Whoever has a reference is in an RCU read-side critical section, or holds RTNL. Since that began
+/// the device has been found registered. So neither the device nor its namespace goes before that
 /// ends.
 #[repr(transparent)]
 pub(crate) struct NetDevice(Opaque<bindings::net_device>);
@@ -59,7 +104,7 @@ unsafe impl Send for NetDevice {}
 unsafe impl Sync for NetDevice {}
 
 impl NetDevice {
-    /// The device with the interface index `ifindex` in the namespace `net`
+    /// Returns the device with the interface index `ifindex` in the namespace `net`
     /// (`dev_get_by_index_rcu()`).
     pub(crate) fn by_index<'g>(
         net: &Net,
@@ -72,6 +117,8 @@ impl NetDevice {
         (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
     }
 
+    /// Makes a reference from a pointer.
+    ///
     /// # Safety
     ///
     /// `ptr` is to a device that is registered, as the type invariant says, when `'a` begins.
@@ -80,43 +127,47 @@ impl NetDevice {
         unsafe { &*ptr.cast() }
     }
 
+    /// Returns the pointer that C functions take.
     pub(super) fn as_raw(&self) -> *mut bindings::net_device {
         self.0.get()
     }
 
-    /// Whether both are the same device.
+    /// Returns whether both are the same device.
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
     }
 
-    /// The interface index, unique in the device's namespace.
+    /// Returns the interface index, which is unique in the device's namespace.
     pub(crate) fn ifindex(&self) -> c_int {
         // SAFETY: The device is live; the index changes only while it moves between namespaces.
         unsafe { read_once(&raw const (*self.as_raw()).ifindex) }
     }
 
-    /// Whether the device is administratively up.
+    /// Returns whether the device is administratively up (`IFF_UP`).
     pub(crate) fn is_up(&self) -> bool {
         // SAFETY: The device is live.
         let flags = unsafe { read_once(&raw const (*self.as_raw()).flags) };
         flags & bindings::net_device_flags_IFF_UP != 0
     }
 
-    /// The namespace that the device is in. It may be moved to another one, and this one then go,
-    /// but not before the critical section `_rcu` ends.
+    /// Returns the namespace of the device (`dev_net_rcu()`).
+    ///
+    /// The device may move to another namespace, and this one may be removed then. Neither is over
+    /// before the critical section ends.
     pub(crate) fn net<'g>(&self, _rcu: &'g rcu::Guard) -> &'g Net {
         // SAFETY: By the type invariant. The kernel waits for a grace period when a device has left
         // a namespace, before it releases RTNL, which the removal of the namespace takes.
         unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
     }
 
-    /// The index of the VRF that the device is or belongs to; 0 if there is none.
+    /// Returns the index of the VRF that the device is or belongs to; 0 if there is none
+    /// (`l3mdev_master_ifindex_rcu()`).
     pub(crate) fn l3mdev_ifindex(&self, _rcu: &rcu::Guard) -> c_int {
         // SAFETY: The device is live, and RCU is held.
         unsafe { bindings::l3mdev_master_ifindex_rcu(self.as_raw()) }
     }
 
-    /// The room in bytes to leave before packets for the headers of the device
+    /// Returns the room, in bytes, to leave in front of packets for the headers of the device
     /// (`LL_RESERVED_SPACE()`).
     pub(crate) fn reserved_space(&self) -> u16 {
         // SAFETY: The device is live.
@@ -124,8 +175,10 @@ impl NetDevice {
         u16::try_from(space).unwrap_or(u16::MAX)
     }
 
-    /// Asks whoever makes packets for the device to leave so many bytes before and behind them, if
-    /// that is more than before: up to 512, as for other tunnel devices.
+    /// Asks whoever makes packets for the device to leave `head` bytes in front of them and `tail`
+    /// bytes behind them (`dev->needed_headroom`, `dev->needed_tailroom`).
+    ///
+    /// Values only ever grow, and only up to 512, as those of other tunnel devices.
     pub(crate) fn update_needed_room(&self, head: u16, tail: u16) {
         // SAFETY: The device is live; others read the fields while they are written.
         unsafe {
@@ -141,7 +194,7 @@ impl NetDevice {
         }
     }
 
-    /// Adds one to an error counter.
+    /// Adds one to an error counter (`DEV_STATS_INC()`).
     pub(crate) fn count(&self, counter: Counter) {
         let dev = self.as_raw();
         // SAFETY: The device is live, and the counters are atomic.
@@ -158,13 +211,14 @@ impl NetDevice {
         }
     }
 
-    /// Tells the listeners of rtnetlink that the device has changed.
+    /// Tells the listeners of rtnetlink that the device has changed (`netdev_state_change()`).
     pub(crate) fn state_changed(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is registered, and RTNL is held.
         unsafe { bindings::netdev_state_change(self.as_raw()) };
     }
 
-    /// Logs `text` with the name of the device, unless the network has logged too much of late.
+    /// Logs `text` with the name of the device (`netdev_warn()`), unless the network code has
+    /// logged too much of late (`net_ratelimit()`).
     pub(crate) fn warn_ratelimited(&self, text: &CStr) {
         // SAFETY: The device is live, and the text ends with a NUL.
         unsafe {
@@ -175,7 +229,7 @@ impl NetDevice {
     }
 }
 
-/// The error counters of a device (`struct rtnl_link_stats64`).
+/// An error counter of a device (`struct rtnl_link_stats64`).
 #[derive(Clone, Copy)]
 pub(crate) enum Counter {
     /// `rx_errors`
@@ -194,16 +248,19 @@ pub(crate) enum Counter {
     Collisions,
 }
 
-/// Devices that are about to be unregistered together.
+/// A list of devices that the kernel is about to unregister together.
 pub(crate) struct KillList<'a> {
     pub(super) head: *mut bindings::list_head,
     _head: PhantomData<&'a mut bindings::list_head>,
 }
 
 impl KillList<'_> {
+    /// Wraps a list that a callback is given.
+    ///
     /// # Safety
     ///
-    /// `head` is a list of such devices, valid for as long as the result is used.
+    /// `head` is a list of devices that are to be unregistered. It is valid for as long as the
+    /// result is used.
     pub(super) unsafe fn from_raw(head: *mut bindings::list_head) -> Self {
         Self {
             head,
