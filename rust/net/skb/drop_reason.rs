@@ -1,26 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why packets are dropped.
+//! Reasons for which packets are dropped.
+//!
+//! The kernel shows the reason in the tracepoint `skb:kfree_skb`.
 //!
 //! C header: [`include/net/dropreason-core.h`](srctree/include/net/dropreason-core.h)
+//!
+//! # Examples
+//!
+//! A device that has nothing to do with a packet says so:
+//!
+//! ```
+//! use crate::net::skb::{
+//!     DropReason,
+//!     OwnedSkBuff, //
+//! };
+//!
+//! fn start_xmit(skb: OwnedSkBuff) {
+//!     let reason = match skb.family() {
+//!         Some(_) => DropReason::IP_OUTNOROUTES,
+//!         None => DropReason::UNHANDLED_PROTO,
+//!     };
+//!     skb.free(reason);
+//! }
+//!
+//! # use crate::net::tests::packet::packet;
+//! start_xmit(packet(&[0; 20])?);
+//! ```
 
 use crate::bindings;
 
-/// Why a packet is dropped, as `skb:kfree_skb` shows it (`enum skb_drop_reason`).
+/// The reason for which a packet is dropped (`enum skb_drop_reason`).
 #[derive(Clone, Copy)]
 pub(crate) struct DropReason(pub(super) bindings::skb_drop_reason);
 
 impl DropReason {
-    /// A protocol that the device does not carry.
+    /// The device does not carry the protocol.
     pub(crate) const UNHANDLED_PROTO: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_UNHANDLED_PROTO);
-    /// No route to the destination.
+    /// There is no route to the destination.
     pub(crate) const IP_OUTNOROUTES: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_OUTNOROUTES);
-    /// A device that takes metadata got a packet without.
+    /// The device needs metadata, and the packet has none.
     pub(crate) const TUNNEL_TXINFO: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_TUNNEL_TXINFO);
-    /// IPsec policy: blocked, not covered, or covered but not negotiated.
+    /// An IPsec policy blocks the packet, does not cover it, or covers it without states.
     pub(crate) const XFRM_POLICY: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_XFRM_POLICY);
     /// The packet would come back to the device that sends it.
@@ -28,10 +52,10 @@ impl DropReason {
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_RECURSION_LIMIT);
     /// The device has been unregistered.
     pub(crate) const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
-    /// Larger than the path takes.
+    /// The packet is larger than the path takes.
     pub(crate) const PKT_TOO_BIG: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_BIG);
-    /// Dropped by mistake of the code that had the packet.
+    /// Nobody has said why: the code that had the packet dropped it by mistake.
     pub(super) const NOT_SPECIFIED: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
 }

@@ -1,6 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets of our own.
+//! Packets that the driver owns.
+//!
+//! The network stack hands over a packet to the callbacks of a device. So the callback has to see
+//! to its end, and the type system checks that it does.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::skb::{
+//!     DropReason,
+//!     OwnedSkBuff, //
+//! };
+//!
+//! /// Passes on what is short, and drops the rest with a reason.
+//! fn only_short(skb: OwnedSkBuff) -> Option<OwnedSkBuff> {
+//!     if skb.len() > 100 {
+//!         skb.free(DropReason::PKT_TOO_BIG);
+//!         return None;
+//!     }
+//!     Some(skb)
+//! }
+//!
+//! # use crate::net::tests::packet::packet;
+//! assert!(only_short(packet(&[0; 101])?).is_none());
+//! let skb = only_short(packet(&[0; 100])?).ok_or(EINVAL)?;
+//! skb.free(DropReason::IP_OUTNOROUTES);
+//! ```
 
 use super::{
     DropReason,
@@ -18,7 +46,8 @@ use core::{
     ptr::NonNull, //
 };
 
-/// A packet that we own. It ends by being sent, freed with a reason, or handed to the kernel.
+/// A packet that the driver owns. It ends when the driver sends it, frees it with a reason, or
+/// hands it to the kernel.
 ///
 /// # Invariants
 ///
@@ -43,12 +72,15 @@ impl DerefMut for OwnedSkBuff {
 
 impl Drop for OwnedSkBuff {
     fn drop(&mut self) {
-        // Not reached by correct code; visible, and without a leak, if it is.
+        // Correct code does not get here. If other code does, the reason shows it, and nothing
+        // leaks.
         self.consume(DropReason::NOT_SPECIFIED);
     }
 }
 
 impl OwnedSkBuff {
+    /// Takes over a packet.
+    ///
     /// # Safety
     ///
     /// `skb` is a packet whose reference the caller hands over.
@@ -58,17 +90,18 @@ impl OwnedSkBuff {
         Self(unsafe { NonNull::new_unchecked(skb.cast()) })
     }
 
-    /// Hands the packet to the kernel.
+    /// Gives up the packet and returns the pointer, for a C function that takes it over.
     pub(in crate::net) fn into_raw(self) -> *mut bindings::sk_buff {
         ManuallyDrop::new(self).as_raw()
     }
 
+    /// Frees the packet (`sk_skb_reason_drop()`). The caller must not use it again.
     fn consume(&mut self, reason: DropReason) {
         // SAFETY: The reference is ours, and both callers never use it again.
         unsafe { bindings::sk_skb_reason_drop(core::ptr::null(), self.as_raw(), reason.0) };
     }
 
-    /// Frees the packet, for `reason`.
+    /// Frees the packet for `reason` (`kfree_skb_reason()`).
     pub(crate) fn free(self, reason: DropReason) {
         ManuallyDrop::new(self).consume(reason);
     }
