@@ -1,6 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices of a kind.
+//! Devices of a driver's own kind.
+//!
+//! A [`Device`] is a [`NetDevice`] whose kind is known, so the driver's data can be reached. It is
+//! bound to the critical section, or to RTNL, as a `NetDevice` is.
+//!
+//! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
+//! [`include/net/dst.h`](srctree/include/net/dst.h)
+//!
+//! # Examples
+//!
+//! A driver finds one of its devices by the index:
+//!
+//! ```
+//! use crate::net::{
+//!     link::{
+//!         Device,
+//!         LinkOps, //
+//!     },
+//!     net_namespace::Net,
+//!     netdevice::NetDevice, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! fn find<'g, T: LinkOps>(
+//!     net: &Net,
+//!     ifindex: c_int,
+//!     rcu: &'g rcu::Guard,
+//! ) -> Option<&'g Device<T>> {
+//!     NetDevice::by_index(net, ifindex, rcu)?.downcast()
+//! }
+//!
+//! # use crate::net::tests::{bundle_key::init_net, device::Plain};
+//! // The loopback device is of another kind.
+//! assert!(find::<Plain>(init_net(), 1, &rcu::read_lock()).is_none());
+//! ```
+//!
+//! It sends a packet on:
+//!
+//! ```
+//! use crate::net::{
+//!     dst::Dst,
+//!     link::{
+//!         Device,
+//!         LinkOps, //
+//!     },
+//!     netdevice::Counter,
+//!     skb::OwnedSkBuff, //
+//! };
+//!
+//! use kernel::sync::{
+//!     aref::ARef,
+//!     rcu, //
+//! };
+//!
+//! fn send<T: LinkOps>(dev: &Device<T>, skb: OwnedSkBuff, route: ARef<Dst>, rcu: &rcu::Guard) {
+//!     if !dev.send(skb, route, rcu) {
+//!         dev.count(Counter::TxErrors);
+//!         dev.count(Counter::TxAborted);
+//!     }
+//! }
+//! # use crate::net::tests::device::Plain;
+//! # let _: fn(&Device<Plain>, OwnedSkBuff, ARef<Dst>, &rcu::Guard) = send;
+//! ```
 
 use super::{
     private::Private,
@@ -37,8 +100,8 @@ use kernel::sync::{
 ///
 /// # Invariants
 ///
-/// As for [`NetDevice`], and the namespace that the device sends to goes no sooner either. The
-/// private area of the device is an initialised [`Private<T>`].
+/// Those of [`NetDevice`] hold. The namespace to which the device sends goes no sooner than the
+/// device does. The private area of the device is an initialised [`Private<T>`].
 #[repr(transparent)]
 pub(crate) struct Device<T: LinkOps>(NetDevice, PhantomData<T>);
 
@@ -51,7 +114,8 @@ impl<T: LinkOps> Deref for Device<T> {
 }
 
 impl NetDevice {
-    /// The device as one of the kind `T`, if it is one.
+    /// Returns the device as one of the kind `T`; `None` if it is of another kind or was
+    /// unregistered.
     pub(crate) fn downcast<T: LinkOps>(&self) -> Option<&Device<T>> {
         // SAFETY: The device is live.
         let ops = unsafe { (*self.as_raw()).netdev_ops };
@@ -65,70 +129,77 @@ impl NetDevice {
 }
 
 impl<T: LinkOps> Device<T> {
+    /// Makes a reference from a pointer.
+    ///
     /// # Safety
     ///
-    /// `ptr` is to a device of the kind `T`, its private data initialised, that is registered, as
-    /// the type invariant says, when `'a` begins.
+    /// `ptr` is to a device of the kind `T`, and its private data are initialised. The device is
+    /// registered, as the type invariant says, when `'a` begins.
     pub(in crate::net) unsafe fn from_raw<'a>(ptr: *const bindings::net_device) -> &'a Self {
         // SAFETY: The layout is the same, and the contract is the caller's.
         unsafe { &*ptr.cast() }
     }
 
-    /// The device, unless it was unregistered.
+    /// Returns the device, unless it was unregistered.
     ///
     /// # Safety
     ///
-    /// `ptr` is to a live device of the kind `T`, its private data initialised. The caller is in a
-    /// critical section that lasts for `'a`.
+    /// `ptr` is to a live device of the kind `T`, and its private data are initialised. The caller
+    /// is in a critical section that lasts for `'a`.
     pub(super) unsafe fn if_registered<'a>(ptr: *mut bindings::net_device) -> Option<&'a Self> {
         // SAFETY: The contract of this function.
         let registered = unsafe { (*Private::<T>::of(ptr)).is_registered() };
-        // After that was withdrawn the kernel waits for a grace period, and so for this critical
-        // section, before it lets go of the device, and of RTNL, without which no namespace goes.
+        // When the flag is withdrawn, the kernel waits for a grace period before it lets go of the
+        // device and of RTNL. So it waits for this critical section. Without RTNL no namespace
+        // goes.
         //
         // SAFETY: As above.
         registered.then(|| unsafe { Self::from_raw(ptr) })
     }
 
+    /// Returns the private area.
     fn private(&self) -> &Private<T> {
         // SAFETY: The type invariant.
         unsafe { &*Private::of(self.as_raw()) }
     }
 
-    /// What the driver keeps for the device.
+    /// Returns what the driver keeps for the device.
     pub(crate) fn data(&self) -> &T {
         // SAFETY: The type invariant.
         unsafe { self.private().data() }
     }
 
-    /// The namespace that the device sends to and receives from.
+    /// Returns the namespace to which the device sends, and from which it receives.
     pub(crate) fn link_net(&self) -> &Net {
         // SAFETY: The type invariant.
         unsafe { self.private().link_net() }
     }
 
-    /// Sends a packet that was handed to the device on, from the link namespace through `dst`:
-    /// without what it must not take along from one side of a tunnel device to the other (time
-    /// stamps, its route, connection tracking), nor into another namespace (its socket, mark, and
-    /// the states it came through). Returns whether it was sent, as far as is known: what waits in
-    /// a queue is. Then it is counted.
+    /// Sends a packet, which was handed to the device, from the link namespace through `dst`
+    /// (`dst_output()`).
     ///
-    /// Softirqs have to be disabled, as they are wherever packets are sent.
+    /// The packet loses what it must not take along from one side of a tunnel device to the other:
+    /// time stamps, its route, connection tracking. If the link namespace is another one than the
+    /// device's, it also loses its socket, its mark, and the states through which it came.
+    ///
+    /// Returns whether the packet was sent, as far as is known; a packet that waits in a queue
+    /// counts as sent. A packet that was sent is counted. Softirqs have to be disabled, as they are
+    /// wherever packets are sent.
     pub(crate) fn send(&self, skb: OwnedSkBuff, dst: ARef<Dst>, _rcu: &rcu::Guard) -> bool {
         let net = self.link_net().as_raw();
         let dst = Dst::into_raw(dst);
-        // What is not zero is an error number, or a verdict of a queue (`NET_XMIT_DROP`), which is
-        // none.
+        // The result is zero for success. Otherwise it is an error number, or the verdict of a
+        // queue (`NET_XMIT_DROP`), which is not an error number.
         //
         // SAFETY: The packet and the dst are handed over, the namespace is live, and RCU is held.
         // Registered devices have per-CPU statistics (`Kind::setup`).
         unsafe { bindings::datapath_tunnel_xmit(self.as_raw(), net, skb.into_raw(), dst) == 0 }
     }
 
-    /// Receives a packet from the link namespace: without what it must not take along, as in
-    /// [`Self::send`], and with `metadata` if there are any. It is counted.
+    /// Lets the device receive a packet from the link namespace, with `metadata` if there are any.
     ///
-    /// Softirqs have to be disabled, as they are wherever packets are received.
+    /// The packet loses what [`Self::send`] takes away, and is counted. Softirqs have to be
+    /// disabled, as they are wherever packets are received.
     pub(crate) fn receive(&self, skb: &mut SkBuff, metadata: Option<ARef<Metadata>>) {
         let net = self.link_net().as_raw();
         let metadata = metadata.map_or(core::ptr::null_mut(), Metadata::into_dst);

@@ -1,6 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations of a device, as the kernel calls them.
+//! The callbacks of a device, as the kernel calls them.
+//!
+//! Each callback turns what the kernel passes into safe values, and calls a method of
+//! [`DeviceOps`](super::DeviceOps). The statistics callback is the kernel's own. For an example see
+//! the [parent module](super).
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h), `struct
+//! net_device_ops`
+//!
+//! # Examples
+//!
+//! A [`Kind`](super::Kind) refers to the operations, and gives them to each of its devices:
+//!
+//! ```
+//! use crate::net::link::{
+//!     Device,
+//!     DeviceOps,
+//!     LinkOps, //
+//! };
+//!
+//! fn bound_to<T: LinkOps>(dev: &Device<T>) -> c_int {
+//!     // What the kernel's callback `ndo_get_iflink` returns.
+//!     dev.data().get_iflink()
+//! }
+//! # use crate::net::tests::device::Plain;
+//! # let _: fn(&Device<Plain>) -> c_int = bound_to;
+//! ```
 
 use super::{
     device::Device,
@@ -28,10 +54,11 @@ use kernel::{
     sync::rcu, //
 };
 
-/// The callbacks in `struct net_device_ops`.
+/// Holds the callbacks of the kind `T`.
 pub(in crate::net) struct VTable<T: LinkOps>(PhantomData<T>);
 
 impl<T: LinkOps> VTable<T> {
+    /// The callbacks (`struct net_device_ops`).
     pub(in crate::net) const OPS: bindings::net_device_ops = bindings::net_device_ops {
         ndo_init: Some(Self::init),
         ndo_uninit: Some(Self::uninit),
@@ -41,6 +68,8 @@ impl<T: LinkOps> VTable<T> {
         ..pin_init::zeroed()
     };
 
+    /// Calls [`DeviceOps::init`](super::DeviceOps::init) (`ndo_init`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this while it registers a device of this kind, with RTNL held.
@@ -59,6 +88,9 @@ impl<T: LinkOps> VTable<T> {
         0
     }
 
+    /// Calls [`DeviceOps::uninit`](super::DeviceOps::uninit), and takes the device out of the list
+    /// of its namespace (`ndo_uninit`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this once, with RTNL held, while it unregisters a device of this kind, or
@@ -68,7 +100,8 @@ impl<T: LinkOps> VTable<T> {
         let rtnl = unsafe { Rtnl::assume() };
         // SAFETY: As above.
         let state = u32::from(unsafe { (*dev).reg_state });
-        // The driver has seen no other, nor does the kernel wait for references to those.
+        // The driver has seen only a device that was registered. For others the kernel does not
+        // wait until the references to them are gone, either.
         if state == bindings::netdev_reg_state_NETREG_UNREGISTERING {
             // SAFETY: As above. It has been registered until now, and RTNL is still held.
             T::uninit(unsafe { Device::from_raw(dev) }, rtnl);
@@ -79,6 +112,9 @@ impl<T: LinkOps> VTable<T> {
         unsafe { Private::<T>::unlink(dev, rtnl) };
     }
 
+    /// Calls [`DeviceOps::start_xmit`](super::DeviceOps::start_xmit), if the device is registered
+    /// (`ndo_start_xmit`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a device of this kind that has been registered, with softirqs
@@ -91,7 +127,7 @@ impl<T: LinkOps> VTable<T> {
         let skb = unsafe { OwnedSkBuff::from_raw(skb) };
         let start_xmit = |rcu: &rcu::Guard| {
             // Packet sockets that bypass the queues look whether the device is up before they
-            // disable softirqs, and so may come when it has been unregistered.
+            // disable softirqs. So they may get here when it has been unregistered.
             //
             // SAFETY: The kernel calls this for a device that it has a reference to, in a critical
             // section.
@@ -105,6 +141,8 @@ impl<T: LinkOps> VTable<T> {
         bindings::netdev_tx_NETDEV_TX_OK
     }
 
+    /// Calls [`DeviceOps::get_iflink`](super::DeviceOps::get_iflink) (`ndo_get_iflink`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a device of this kind whose private data is initialised.

@@ -1,6 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Devices that are kept beyond the critical section in which they were found.
+//!
+//! To keep a device and to let go of it is possible in any context. Who keeps a device has to let
+//! go of it when it is unregistered ([`DeviceOps::uninit`](super::DeviceOps::uninit)), because its
+//! removal waits for that.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+//!
+//! # Examples
+//!
+//! A driver remembers the device that a packet was for:
+//!
+//! ```
+//! use crate::net::{
+//!     link::{
+//!         Device,
+//!         KeptDevice,
+//!         LinkOps, //
+//!     },
+//!     net_namespace::Net, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! struct Remembered<T: LinkOps> {
+//!     dev: KeptDevice<T>,
+//! }
+//!
+//! impl<T: LinkOps> Remembered<T> {
+//!     fn new(dev: &Device<T>) -> Self {
+//!         Self { dev: KeptDevice::new(dev) }
+//!     }
+//!
+//!     /// Whether the device still exists, and sends to `net`.
+//!     fn sends_to(&self, net: &Net, rcu: &rcu::Guard) -> bool {
+//!         self.dev.get(rcu).is_some_and(|dev| dev.link_net().is(net))
+//!     }
+//! }
+//! # use crate::net::tests::device::Plain;
+//! # let _: fn(&Device<Plain>) -> Remembered<Plain> = Remembered::new;
+//! # let _: fn(&Remembered<Plain>, &Net, &rcu::Guard) -> bool = Remembered::sends_to;
+//! ```
 
 use super::{
     device::Device,
@@ -19,15 +60,15 @@ use core::{
 
 use kernel::sync::rcu;
 
-/// A device of the kind `T` that is kept: there is memory of it until this is dropped, and its
-/// removal waits for that.
+/// A device of the kind `T` that is kept: its memory stays until this is dropped, and its removal
+/// waits for that.
 ///
-/// It may have been unregistered, and its namespaces be gone. So nothing can be done with it but to
-/// ask for the device, which is there as long as it is registered.
+/// The device may have been unregistered, and its namespaces may be gone. So [`Self::get`] is the
+/// only way to use it, and finds it as long as it is registered.
 ///
 /// # Invariants
 ///
-/// The pointer is to a device, of which this value holds a reference, and whose private area is an
+/// The pointer is to a device. This value holds a reference to the device, whose private area is an
 /// initialised [`Private<T>`].
 pub(crate) struct KeptDevice<T: LinkOps> {
     dev: NonNull<bindings::net_device>,
@@ -40,7 +81,7 @@ unsafe impl<T: LinkOps> Send for KeptDevice<T> {}
 unsafe impl<T: LinkOps> Sync for KeptDevice<T> {}
 
 impl<T: LinkOps> KeptDevice<T> {
-    /// Keeps a device.
+    /// Keeps `dev` (`dev_hold()`).
     pub(crate) fn new(dev: &Device<T>) -> Self {
         let dev = NonNull::from(&**dev).cast();
         // SAFETY: The reference shows that the device is live.
@@ -52,13 +93,14 @@ impl<T: LinkOps> KeptDevice<T> {
         }
     }
 
-    /// The device, unless it was unregistered.
+    /// Returns the device, unless it was unregistered. The reference is valid until the critical
+    /// section ends.
     pub(crate) fn get<'g>(&self, _rcu: &'g rcu::Guard) -> Option<&'g Device<T>> {
         // SAFETY: By the type invariant the device is live, and of this kind; RCU is held.
         unsafe { Device::if_registered(self.dev.as_ptr()) }
     }
 
-    /// Whether it is `dev` that is kept.
+    /// Returns whether `dev` is the device that is kept.
     pub(crate) fn is(&self, dev: &NetDevice) -> bool {
         core::ptr::eq(self.dev.as_ptr(), dev.as_raw())
     }

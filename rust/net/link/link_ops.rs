@@ -1,6 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The operations of a kind, as rtnetlink calls them.
+//! The callbacks of a kind, as rtnetlink calls them.
+//!
+//! Each callback turns what rtnetlink passes into safe values, and calls a method of [`LinkOps`].
+//! It runs in process context. For an example see the [parent module](super).
+//!
+//! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h), `struct rtnl_link_ops`
+//!
+//! # Examples
+//!
+//! What `newlink` is given says for which namespace a device is, and with which attributes:
+//!
+//! ```
+//! use crate::net::{
+//!     link::NewLink,
+//!     netlink::ExtAck, //
+//! };
+//!
+//! const LIMIT: u32 = 1;
+//!
+//! fn limit(request: &NewLink<'_>, ack: &mut ExtAck<'_>) -> Result<u32> {
+//!     match request.attrs.get(LIMIT) {
+//!         Some(attr) => attr.u32(),
+//!         None => Err(ack.missing(None, LIMIT, c"the limit is missing")),
+//!     }
+//! }
+//! # let _: fn(&NewLink<'_>, &mut ExtAck<'_>) -> Result<u32> = limit;
+//! ```
 
 use super::{
     device::Device,
@@ -35,7 +61,7 @@ use kernel::{
 };
 
 impl<T: LinkOps> Kind<T> {
-    /// The operations; `rules` are for the attributes in `IFLA_INFO_DATA`.
+    /// Returns the callbacks of the kind; `rules` are for the attributes in `IFLA_INFO_DATA`.
     pub(super) fn link_ops(rules: &'static [Rule]) -> bindings::rtnl_link_ops {
         bindings::rtnl_link_ops {
             kind: T::NAME.as_char_ptr(),
@@ -54,6 +80,8 @@ impl<T: LinkOps> Kind<T> {
         }
     }
 
+    /// Sets up a new device, and calls [`LinkOps::setup`] (`ops->setup`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a device that it has just allocated for this kind.
@@ -62,13 +90,16 @@ impl<T: LinkOps> Kind<T> {
         unsafe {
             (*dev).netdev_ops = T::KIND.get().netdev_ops();
             (*dev).needs_free_netdev = true;
-            // What `Device::send`, `Device::receive` and `dev_get_tstats64()` take for granted.
+            // `Device::send`, `Device::receive` and `dev_get_tstats64()` depend on this.
             (*dev).set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         }
         // SAFETY: As above.
         T::setup(&mut unsafe { UnregisteredDevice::from_raw(dev) });
     }
 
+    /// Calls [`LinkOps::newlink`], registers the device, and calls [`LinkOps::registered`]
+    /// (`ops->newlink`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a device that `setup` has seen, and for a request, with RTNL held.
@@ -100,8 +131,8 @@ impl<T: LinkOps> Kind<T> {
             unsafe { Private::<T>::link(dev, &devices, rtnl) };
             // SAFETY: `dev` is set up and its private data initialised; RTNL is held.
             to_result(unsafe { bindings::register_netdevice(dev) }).inspect_err(|_| {
-                // One that had become visible is taken down by the kernel, which calls
-                // `ndo_uninit`, and the destructor when nobody refers to it any more.
+                // The kernel takes down a device that had become visible. It calls `ndo_uninit`,
+                // and the destructor when nobody refers to the device any more.
                 //
                 // SAFETY: The device is valid. If it was never registered, nobody else has seen it.
                 unsafe {
@@ -122,6 +153,8 @@ impl<T: LinkOps> Kind<T> {
         })
     }
 
+    /// Calls [`LinkOps::changelink`] (`ops->changelink`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a registered device of this kind and a request, with RTNL held.
@@ -151,6 +184,8 @@ impl<T: LinkOps> Kind<T> {
         from_result(|| T::changelink(dev, &request, &mut ack, rtnl).map(|()| 0))
     }
 
+    /// Has a device unregistered, together with others (`ops->dellink`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a registered device of this kind, with RTNL held.
@@ -159,6 +194,8 @@ impl<T: LinkOps> Kind<T> {
         unsafe { bindings::unregister_netdevice_queue(dev, kill) };
     }
 
+    /// Returns [`LinkOps::INFO_SIZE`] (`ops->get_size`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a registered device of this kind.
@@ -166,6 +203,8 @@ impl<T: LinkOps> Kind<T> {
         T::INFO_SIZE
     }
 
+    /// Calls [`LinkOps::fill_info`] (`ops->fill_info`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a registered device of this kind and a message that it builds.
@@ -178,6 +217,8 @@ impl<T: LinkOps> Kind<T> {
         from_result(|| T::fill_info(dev, &mut message).map(|()| 0))
     }
 
+    /// Returns the link namespace of a device (`ops->get_link_net`).
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a registered device of this kind.

@@ -1,6 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The private area of a device, and the list of those that depend on a namespace.
+//! The private area of a device, and the list of the devices that depend on a namespace.
+//!
+//! A device depends on its link namespace, which may be another one than its own. When the link
+//! namespace goes away, the kernel does not look for devices in other namespaces. So each
+//! namespace has a list of the devices that send to it, and these are unregistered with it. RTNL
+//! protects the list.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h), `netdev_priv()`
+//!
+//! # Examples
+//!
+//! A driver reaches what lies in the private area through a [`Device`](super::Device):
+//!
+//! ```
+//! use crate::net::link::{
+//!     Device,
+//!     LinkOps, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! /// What the driver keeps for the device, and whether it sends to another namespace.
+//! fn look<'a, T: LinkOps>(dev: &'a Device<T>, rcu: &rcu::Guard) -> (&'a T, bool) {
+//!     (dev.data(), !dev.link_net().is(dev.net(rcu)))
+//! }
+//! # use crate::net::tests::device::Plain;
+//! # let _: for<'a> fn(&'a Device<Plain>, &rcu::Guard) -> (&'a Plain, bool) = look;
+//! ```
 
 use super::{
     LinkOps,
@@ -33,31 +60,41 @@ use kernel::{
     types::Opaque, //
 };
 
-/// The private area of a device of the kind `T`. The kernel allocates it filled with zeroes.
+/// The private area of a device of the kind `T` (`netdev_priv()`). The kernel allocates it filled
+/// with zeroes.
 ///
 /// # Invariants
 ///
-/// If `initialised`, `link_net` and `data` are. `registered` devices are, or are about to be, and
-/// are in the list of their link namespace, and so are unregistered before that goes; RTNL protects
-/// the list. After that is withdrawn, a grace period passes before RTNL is released or the device
-/// goes.
+/// If `initialised` is set, `link_net` and `data` are initialised. If `registered` is set, the
+/// device is registered or about to be, and is in the list of its link namespace. So it is
+/// unregistered before that namespace goes. RTNL protects the list. When `registered` is withdrawn,
+/// a grace period passes before RTNL is released or the device goes.
 #[repr(C)]
 pub(in crate::net) struct Private<T: LinkOps> {
+    /// Whether `link_net`, `dev` and `data` are initialised.
     initialised: Atomic<bool>,
+    /// Whether the device is in the list of its link namespace.
     registered: Atomic<bool>,
+    /// The namespace to which the device sends.
     link_net: *const bindings::net,
+    /// The device's place in [`Devices::head`].
     node: Opaque<kernel::bindings::list_head>,
+    /// The device itself, for those who come from the list.
     dev: *mut bindings::net_device,
+    /// What the driver keeps for the device.
     data: MaybeUninit<T>,
 }
 
 impl<T: LinkOps> Private<T> {
+    /// Returns the private area of a device (`netdev_priv()`).
     pub(super) fn of(dev: *mut bindings::net_device) -> *mut Self {
         const { assert!(align_of::<Self>() <= bindings::NETDEV_ALIGN as usize) };
         // SAFETY: It only adds to the pointer.
         unsafe { (&raw const (*dev).priv_).cast_mut().cast() }
     }
 
+    /// Returns what the driver keeps for the device.
+    ///
     /// # Safety
     ///
     /// The area is initialised.
@@ -66,6 +103,8 @@ impl<T: LinkOps> Private<T> {
         unsafe { self.data.assume_init_ref() }
     }
 
+    /// Returns the namespace to which the device sends.
+    ///
     /// # Safety
     ///
     /// The area is initialised.
@@ -75,13 +114,15 @@ impl<T: LinkOps> Private<T> {
         unsafe { Net::from_raw(self.link_net) }
     }
 
-    /// Whether the device has not been unregistered. Its private data need not be initialised.
+    /// Returns whether the device is registered. Its private data need not be initialised.
     pub(super) fn is_registered(&self) -> bool {
-        // Whoever reads this has found the device, and with it all that was written before. What
-        // was read before it was withdrawn holds until a grace period has passed.
+        // Whoever reads this has found the device, and with it everything that was written before.
+        // If the flag is set, what it says stays true until a grace period has passed.
         atomic::load(&self.registered)
     }
 
+    /// Fills in the private area of a new device.
+    ///
     /// # Safety
     ///
     /// `dev` is a new device of this kind, which nobody else can see.
@@ -98,8 +139,10 @@ impl<T: LinkOps> Private<T> {
         }
     }
 
-    /// Drops the data, once. The kernel calls it when a device that was registered goes, and in
-    /// some of the cases in which the registration fails; `newlink` in the others.
+    /// Drops the data, once (`dev->priv_destructor`).
+    ///
+    /// The kernel calls this when a device that was registered goes, and in some of the cases in
+    /// which the registration fails. `newlink` calls it in the other cases.
     ///
     /// # Safety
     ///
@@ -132,8 +175,8 @@ impl<T: LinkOps> Private<T> {
     ///
     /// # Safety
     ///
-    /// The device is of this kind, its private data initialised. It was never visible, or a grace
-    /// period passes before RTNL is released and before it is freed.
+    /// The device is of this kind, and its private data are initialised. Either it was never
+    /// visible, or a grace period passes before RTNL is released and before the device is freed.
     pub(super) unsafe fn unlink(dev: *mut bindings::net_device, _rtnl: &Rtnl) {
         // SAFETY: The contract of this function; RTNL is held, and the neighbours in the list are
         // valid by the type invariant.
@@ -146,12 +189,13 @@ impl<T: LinkOps> Private<T> {
     }
 }
 
-/// The devices with a certain link namespace, and what the driver keeps for that.
+/// The devices with one link namespace, and what the driver keeps for that namespace.
 #[pin_data]
 pub(crate) struct Devices<T: LinkOps> {
     /// The head of a list of [`Private::node`].
     #[pin]
     head: Opaque<kernel::bindings::list_head>,
+    /// What the driver keeps.
     #[pin]
     pub(super) data: T::Namespace,
 }

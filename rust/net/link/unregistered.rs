@@ -1,6 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Devices that are being made.
+//!
+//! The kernel calls a driver for a new device before anybody else can see it. So the driver may
+//! set fields that are constant later. It does so in process context.
+//!
+//! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
+//! [`include/linux/etherdevice.h`](srctree/include/linux/etherdevice.h)
+//!
+//! # Examples
+//!
+//! A tunnel device is set up in two steps, by [`LinkOps::setup`](super::LinkOps::setup) and
+//! [`DeviceOps::init`](super::DeviceOps::init):
+//!
+//! ```
+//! use crate::net::{
+//!     link::UnregisteredDevice,
+//!     net_namespace::Net,
+//!     netdevice::{
+//!         Feature,
+//!         NetDevice, //
+//!     }, //
+//! };
+//!
+//! use kernel::sync::rcu;
+//!
+//! fn setup(dev: &mut UnregisteredDevice<'_>) {
+//!     dev.set_tunnel_defaults();
+//!     dev.set_lockless();
+//! }
+//!
+//! fn init(dev: &mut UnregisteredDevice<'_>, link_net: &Net, link: c_int) {
+//!     dev.add_features(Feature::Sg | Feature::GsoSoftware);
+//!     match NetDevice::by_index(link_net, link, &rcu::read_lock()) {
+//!         Some(lower) => dev.inherit(lower),
+//!         None => dev.randomise_address(),
+//!     }
+//! }
+//! # let _: fn(&mut UnregisteredDevice<'_>) = setup;
+//! # let _: fn(&mut UnregisteredDevice<'_>, &Net, c_int) = init;
+//! ```
 
 use crate::{
     bindings,
@@ -24,6 +63,8 @@ pub(crate) struct UnregisteredDevice<'a> {
 }
 
 impl UnregisteredDevice<'_> {
+    /// Wraps the device that a callback is given.
+    ///
     /// # Safety
     ///
     /// `dev` is valid, and nobody else uses it for as long as the result is used.
@@ -34,8 +75,9 @@ impl UnregisteredDevice<'_> {
         }
     }
 
-    /// What devices without a link layer of their own, which send and receive IP packets, have:
-    /// no ARP, MTU 1500 (68 to 65,535 bytes), and the `dst` kept on transmit.
+    /// Sets what devices without a link layer of their own have, which send and receive IP packets:
+    /// no ARP (`IFF_NOARP`), an MTU of 1500 bytes (68 to 65,535), and a `dst` that stays attached
+    /// when a packet is sent (`netif_keep_dst()`).
     pub(crate) fn set_tunnel_defaults(&mut self) {
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };
@@ -51,14 +93,15 @@ impl UnregisteredDevice<'_> {
         unsafe { bindings::eth_broadcast_addr((&raw mut (*self.dev).broadcast).cast()) };
     }
 
-    /// The device needs no transmit lock.
+    /// Says that the device needs no transmit lock (`dev->lltx`).
     pub(crate) fn set_lockless(&mut self) {
         // SAFETY: The type has exclusive access to the device.
         let fields = unsafe { &mut (*self.dev).__bindgen_anon_1.__bindgen_anon_1 };
         fields.set_lltx(1);
     }
 
-    /// Offers `features`, which can be switched on and off, and switches them on.
+    /// Offers `features`, which the administrator can switch on and off (`dev->hw_features`), and
+    /// switches them on.
     pub(crate) fn add_features(&mut self, features: Features) {
         // SAFETY: The type has exclusive access to the device.
         let dev = unsafe { &mut *self.dev };
@@ -66,8 +109,9 @@ impl UnregisteredDevice<'_> {
         dev.features |= u64::from(features);
     }
 
-    /// Takes over what the device `lower`, over which this one sends, needs in front of and behind
-    /// a packet, and its hardware address if this one has none.
+    /// Takes over from `lower`, the device over which this one sends, the room that it needs in
+    /// front of packets and behind them. Takes over its hardware address, too, if this device has
+    /// none (`eth_hw_addr_inherit()`).
     pub(crate) fn inherit(&mut self, lower: &NetDevice) {
         // SAFETY: `lower` is live; the fields are read once.
         let (headroom, tailroom) = unsafe {
@@ -87,12 +131,13 @@ impl UnregisteredDevice<'_> {
         }
     }
 
-    /// Chooses a random hardware address.
+    /// Chooses a random hardware address (`eth_hw_addr_random()`).
     pub(crate) fn randomise_address(&mut self) {
         // SAFETY: The type has exclusive access to the device.
         unsafe { bindings::eth_hw_addr_random(self.dev) };
     }
 
+    /// Returns whether the hardware address is still zero.
     fn has_no_address(&self) -> bool {
         // SAFETY: Every device has an address of MAX_ADDR_LEN bytes, of which 6 are looked at.
         let address: [u8; 6] = unsafe { *(*self.dev).dev_addr.cast() };
