@@ -240,12 +240,12 @@ impl SkbDst<'_> {
         // SAFETY: The contract of this function.
         let flags = unsafe { (*dst).flags };
         if flags & u32_into_u16::<{ bindings::DST_METADATA }>() == 0 {
-            // SAFETY: As above; a dst without the flag is a route or a bundle, and the layout is
-            // the same.
+            // SAFETY: The dst is live by the contract of this function. Without the flag it is a
+            // route or a bundle, and the layout is the same.
             Self::Route(unsafe { &*dst.cast() })
         } else {
-            // SAFETY: As above; the flag says that this is a `struct metadata_dst`, whose first
-            // field is `dst`.
+            // SAFETY: The dst is live by the contract of this function. The flag says that this is
+            // a `struct metadata_dst`, whose first field is `dst`.
             Self::Metadata(unsafe { &*dst.cast() })
         }
     }

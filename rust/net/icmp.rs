@@ -57,8 +57,10 @@ pub(crate) fn send_too_big(skb: &mut SkBuff, family: Family, mtu: u32) {
     if !matches!(skb.dst(), SkbDst::Route(route) if route.is_of(family)) {
         return;
     }
-    // CAST: These are small numbers. SAFETY: The packet is valid, borrowed exclusively, and has a
-    // route of that family; the callees check that it has the header.
+    // CAST: These are small numbers.
+    //
+    // SAFETY: The packet is valid, borrowed exclusively, and has a route of that family; the
+    // callees check that it has the header.
     unsafe {
         match family {
             Family::Inet => bindings::icmp_ndo_send(

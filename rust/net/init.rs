@@ -26,7 +26,7 @@ pub(crate) fn on_error<T, E>(
     init: impl PinInit<T, E>,
     report: impl FnOnce(&E),
 ) -> impl PinInit<T, E> {
-    // SAFETY: The contract for the slot, and what it holds afterwards, are those of `init`.
+    // SAFETY: The closure treats the slot as `init` does, and leaves in it what `init` leaves.
     unsafe {
         pin_init::pin_init_from_closure(move |slot| {
             pin_init::raw_try_init(slot, init).inspect_err(report)

@@ -153,7 +153,7 @@ unsafe impl<L: Listener> Chain for NeighbourEvents<L> {
                 if !VALID.note(neighbour, is_valid) {
                     return;
                 }
-                // SAFETY: As above; a neighbour has a reference to its device.
+                // SAFETY: The neighbour is live, and has a reference to its device.
                 unsafe { Net::from_possible(&raw const (*(*neighbour).dev).nd_net) }
             }
             bindings::netevent_notif_type_NETEVENT_IPV4_MPATH_HASH_UPDATE

@@ -84,7 +84,7 @@ impl Net {
             let _ = net;
             (&raw const kernel::bindings::init_net).cast()
         };
-        // SAFETY: As above. The first namespace is always there.
+        // SAFETY: The contract of this function. The first namespace is always there.
         unsafe { Self::from_raw(net) }
     }
 

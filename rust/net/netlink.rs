@@ -215,7 +215,8 @@ impl<'a> Attr<'a> {
         // SAFETY: By the contract of `from_raw`.
         let len = usize::from(unsafe { (*self.ptr).nla_len });
         let len = len.saturating_sub(size_of::<bindings::nlattr>());
-        // SAFETY: By the same, the payload follows the header, in the same message.
+        // SAFETY: By the contract of `from_raw` the payload follows the header, in the same
+        // message.
         unsafe { core::slice::from_raw_parts(self.ptr.add(1).cast(), len) }
     }
 

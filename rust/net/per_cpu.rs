@@ -182,7 +182,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
             )
         };
         to_result(state)?;
-        // CAST: What is not negative is one of these states.
+        // CAST: A number that is not negative is one of these states.
         registration.state = Some(state as bindings::cpuhp_state);
         Ok(registration)
     }
@@ -234,7 +234,7 @@ impl<T: PerCpu> PerCpuSlot<T> {
                 let value = value.into_foreign();
                 // INVARIANT: The registration owns what is in the slot.
                 //
-                // SAFETY: By the type invariant; nobody else writes that of this CPU.
+                // SAFETY: By the type invariant; nobody else writes the pointer of this CPU.
                 unsafe { bindings::set_per_cpu_pointer(pointers, cpu, value) };
                 0
             }

@@ -319,7 +319,8 @@ impl<T: PerNet> PerNetSlot<T> {
         let array: *mut *mut Stored<T> = generic.cast();
         // SAFETY: The structure is an array of pointers, of that length.
         let stored = unsafe { read_once(array.add(u32_as_usize(id))) };
-        // SAFETY: As above. The memory is there as long as the namespace can be referred to.
+        // SAFETY: The kernel has written a pointer to the memory there. The memory exists as long
+        // as the namespace can be referred to.
         unsafe { stored.as_ref() }?.live.get(rcu)
     }
 
@@ -365,18 +366,18 @@ impl<T: PerNet> PerNetSlot<T> {
 
         // SAFETY: The kernel wrote the id and allocated the memory before it calls this.
         let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
-        // SAFETY: As above; the memory stays where it is.
+        // SAFETY: The memory is allocated, and stays where it is.
         let kept: *mut Kept<T> = unsafe { &raw mut (*stored).kept }.cast();
         let init = try_pin_init!(Kept {
             holds <- PercpuRef::new(),
             data <- T::new(),
         }? Error);
-        // SAFETY: As above.
+        // SAFETY: The memory is allocated, stays where it is, and nobody else uses it yet.
         if let Err(err) = unsafe { pin_init::raw_try_init(kept, init) } {
             return err.to_errno();
         }
-        // SAFETY: As above. The data was just initialised, and goes a grace period after
-        // `exit_batch` has taken it out of reach.
+        // SAFETY: The data was just initialised, and goes a grace period after `exit_batch` has
+        // taken it out of reach.
         unsafe { (*stored).live.replace(kept) };
         0
     }
@@ -413,7 +414,7 @@ impl<T: PerNet> PerNetSlot<T> {
             let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
             // SAFETY: The namespace is live until its exit is over.
             f(unsafe { Net::from_raw(net) }, stored);
-            // SAFETY: As above.
+            // SAFETY: The list is valid; `f` does not change it.
             node = unsafe { (*node).next };
         }
     }
@@ -436,8 +437,10 @@ impl<T: PerNet> PerNetSlot<T> {
             })
         };
         rcu::synchronize_rcu();
-        // SAFETY: As above. INVARIANT: A grace period has passed, so nobody has a reference, and
-        // this is the only place that drops the data.
+        // INVARIANT: A grace period has passed, so nobody has a reference, and this is the only
+        // place that drops the data.
+        //
+        // SAFETY: The kernel passes a list of namespaces for which `init` ran.
         unsafe {
             Self::for_each(nets, |net, stored| {
                 // Nobody can begin to hold anything any more.

@@ -313,8 +313,8 @@ impl<T: Send + Sync + 'static> Drop for Slot<T> {
 /// softirqs or preemption disabled it is in one, too, though lockdep does not know.
 pub(super) unsafe fn held() -> ManuallyDrop<rcu::Guard> {
     static_assert!(size_of::<rcu::Guard>() == 0);
-    // SAFETY: The type has no bytes. What a value of it stands for is there by the contract of this
-    // function, and nothing ends it.
+    // SAFETY: The type has no bytes. A value of it stands for a critical section, in which the
+    // caller is by the contract of this function. Nothing ends that section here.
     unsafe { MaybeUninit::uninit().assume_init() }
 }
 

@@ -125,7 +125,7 @@ impl<T: Expire> Timer<T> {
     /// that is online. From any context.
     pub(crate) fn start_within(&self, ticks: usize) {
         let expires = Instant::now().as_raw().wrapping_add(ticks);
-        // SAFETY: As above.
+        // SAFETY: By the type invariant. One that was shut down stays so.
         unsafe { bindings::timer_reduce(self.timer.get(), expires) };
     }
 

@@ -107,7 +107,7 @@ impl<T> Deref for TryGuard<'_, T> {
 
 impl<T> DerefMut for TryGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: As above.
+        // SAFETY: By the type invariant nobody else has access to the value.
         unsafe { &mut *self.0.value.get() }
     }
 }

@@ -100,8 +100,9 @@ use kernel::sync::{
 ///
 /// # Invariants
 ///
-/// Those of [`NetDevice`] hold. The namespace to which the device sends goes no sooner than the
-/// device does. The private area of the device is an initialised [`Private<T>`].
+/// Those of [`NetDevice`] hold. The namespace to which the device sends does not go before the
+/// critical section or RTNL ends, either. The private area of the device is an initialised
+/// [`Private<T>`].
 #[repr(transparent)]
 pub(crate) struct Device<T: LinkOps>(NetDevice, PhantomData<T>);
 
@@ -153,7 +154,7 @@ impl<T: LinkOps> Device<T> {
         // device and of RTNL. So it waits for this critical section. Without RTNL no namespace
         // goes.
         //
-        // SAFETY: As above.
+        // SAFETY: The device is registered now; the rest is the contract of this function.
         registered.then(|| unsafe { Self::from_raw(ptr) })
     }
 

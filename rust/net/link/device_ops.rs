@@ -80,7 +80,7 @@ impl<T: LinkOps> VTable<T> {
             let private = &*Private::<T>::of(dev);
             (private.data(), private.link_net())
         };
-        // SAFETY: As above.
+        // SAFETY: The registration calls this before anyone else can see the device.
         let mut unregistered = unsafe { UnregisteredDevice::from_raw(dev) };
         // SAFETY: The kernel calls this with RTNL held.
         let rtnl = unsafe { Rtnl::assume() };
@@ -98,17 +98,19 @@ impl<T: LinkOps> VTable<T> {
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The kernel calls this once, with RTNL held, before the private data goes.
         let rtnl = unsafe { Rtnl::assume() };
-        // SAFETY: As above.
+        // SAFETY: The device is valid, and RTNL is held.
         let state = u32::from(unsafe { (*dev).reg_state });
         // The driver has seen only a device that was registered. For others the kernel does not
         // wait until the references to them are gone, either.
         if state == bindings::netdev_reg_state_NETREG_UNREGISTERING {
-            // SAFETY: As above. It has been registered until now, and RTNL is still held.
+            // SAFETY: The device has been registered until now, and RTNL is still held.
             T::uninit(unsafe { Device::from_raw(dev) }, rtnl);
         }
         // From here on nobody finds it registered.
         //
-        // SAFETY: As above.
+        // SAFETY: The device is of this kind, and its private data are initialised. The kernel
+        // waits for a grace period before it releases RTNL and frees the device, if others could
+        // see it.
         unsafe { Private::<T>::unlink(dev, rtnl) };
     }
 

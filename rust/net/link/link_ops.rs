@@ -93,7 +93,7 @@ impl<T: LinkOps> Kind<T> {
             // `Device::send`, `Device::receive` and `dev_get_tstats64()` depend on this.
             (*dev).set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         }
-        // SAFETY: As above.
+        // SAFETY: The kernel has just allocated the device, and nobody else uses it.
         T::setup(&mut unsafe { UnregisteredDevice::from_raw(dev) });
     }
 
@@ -127,7 +127,8 @@ impl<T: LinkOps> Kind<T> {
             let data = T::newlink(&request, &mut ack, rtnl)?;
             // SAFETY: `dev` is new.
             unsafe { Private::initialise(dev, request.link_net, data) };
-            // SAFETY: As above, and it is registered next.
+            // SAFETY: The private data of `dev` was just initialised, and `dev` is registered next.
+            // It is in no list.
             unsafe { Private::<T>::link(dev, &devices, rtnl) };
             // SAFETY: `dev` is set up and its private data initialised; RTNL is held.
             to_result(unsafe { bindings::register_netdevice(dev) }).inspect_err(|_| {

@@ -87,9 +87,9 @@ impl UnregisteredDevice<'_> {
         dev.min_mtu = bindings::ETH_MIN_MTU;
         dev.max_mtu = bindings::IP_MAX_MTU;
         dev.flags = bindings::net_device_flags_IFF_NOARP;
-        // SAFETY: As above.
+        // SAFETY: The type has exclusive access to the device.
         unsafe { bindings::netif_keep_dst(self.dev) };
-        // SAFETY: As above.
+        // SAFETY: The type has exclusive access to the device, whose address has room for this one.
         unsafe { bindings::eth_broadcast_addr((&raw mut (*self.dev).broadcast).cast()) };
     }
 
