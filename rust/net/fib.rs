@@ -72,8 +72,8 @@ impl Net {
         if stats.is_null() {
             return 0;
         }
-        // SAFETY: The namespace is live, and its statistics with it. Writers hold locks, and write the
-        // whole field.
+        // SAFETY: The namespace is live, and so are its statistics. Writers hold locks, and write
+        // the whole field.
         let removed: u32 = unsafe { read_acquire(&raw mut (*stats).fib_discarded_routes) };
         // CAST: The number is a pattern of bits.
         (added as u32).wrapping_add(removed)

@@ -3,9 +3,9 @@
 //! Flows: the keys of route and policy look-ups.
 //!
 //! A [`Flow`] is made from a packet and says everything that decides its route and its IPsec
-//! policy: addresses, protocol, ports, TOS and mark. To make one, the kernel
-//! dissects the packet. A [`FlowKey`] is smaller and faster. It tells whether two packets belong to
-//! the same flow, so that a cache can answer for the second one.
+//! policy: addresses, protocol, ports, TOS and mark. To make one, the kernel dissects the packet. A
+//! [`FlowKey`] is smaller and faster. It tells whether two packets belong to the same flow, so that
+//! a cache can answer for the second one.
 //!
 //! Both can be made in any context in which the packet may be used.
 //!
