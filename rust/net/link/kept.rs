@@ -69,7 +69,7 @@ use kernel::sync::rcu;
 /// # Invariants
 ///
 /// The pointer is to a device. This value holds a reference to the device, whose private area is an
-/// initialised [`Private<T>`].
+/// initialised [`Private<T>`](super::private::Private).
 pub(crate) struct KeptDevice<T: LinkOps> {
     dev: NonNull<bindings::net_device>,
     _kind: PhantomData<T>,
