@@ -2,11 +2,46 @@
 
 //! What was found for packets of a CPU before: a table of a fixed size that forgets.
 //!
-//! A table is a number of sets, chosen by a hash of the key, each with room for a few entries. What
-//! has not been used since the last sweep gives way to what is new, and the next sweep forgets it.
-//! So no entry, and nothing that it refers to, is held for long after the last packet that used it.
+//! A table is a number of sets, each with room for a few entries. A hash of the key chooses the
+//! set. What has not been used since the last sweep gives way to what is new, and the next sweep
+//! forgets it. So no entry, and nothing that it refers to, is held for long after the last packet
+//! that used it.
 //!
 //! Nobody waits for a table: while another CPU sweeps it, a packet goes as if nothing were known.
+//!
+//! Tables are made in process context. They are used with softirqs disabled and never sleep;
+//! [`Cache::forget`] may also be called with softirqs enabled.
+//!
+//! # Examples
+//!
+//! A cache for values that are known by two words:
+//!
+//! ```
+//! use crate::xfrmi::cache::{
+//!     mix,
+//!     Cache,
+//!     Key, //
+//! };
+//!
+//! #[derive(Clone, Copy, PartialEq)]
+//! struct Words(u64, u64);
+//!
+//! impl Key for Words {
+//!     fn hash(&self, seed: u64) -> u64 {
+//!         mix(seed, self.0, self.1)
+//!     }
+//! }
+//!
+//! let cache = Cache::new(crate::net::random_u64())?;
+//! // Whoever puts the first value there has it swept from now and then.
+//! assert!(cache.put(Words(1, 2), 7));
+//! assert_eq!(cache.get(&Words(1, 2), |value| Some(*value)), Some(7));
+//! assert_eq!(cache.get(&Words(2, 1), |value| Some(*value)), None);
+//! // It has been used since the last sweep (there was none), but not since this one.
+//! assert!(cache.sweep(|_| true));
+//! assert!(!cache.sweep(|_| true));
+//! assert_eq!(cache.get(&Words(1, 2), |value| Some(*value)), None);
+//! ```
 
 use crate::net::try_lock::TryLock;
 
@@ -21,8 +56,8 @@ use kernel::{
 /// Entries of a set.
 pub(crate) const WAYS: usize = 4;
 
-/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h), which `hash_64()` multiplies
-/// by.
+/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h), which `hash_64()`
+/// multiplies by.
 const GOLDEN_RATIO_64: u64 = 0x61c8_8646_80b5_83eb;
 
 /// Sets of a table.

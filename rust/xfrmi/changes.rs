@@ -3,9 +3,11 @@
 //! What the look-up of a bundle depends on, and who tells when it changes.
 //!
 //! A bundle that was found may be used again only as long as a look-up would find the same one. So
-//! for each namespace whatever may change that is counted: by ourselves where the kernel tells of
-//! it ([`Watch`]), by the kernel where it does not. What neither counts is checked at each use, or
-//! not remembered, or is named in `docs/remembered.md`.
+//! for each namespace, whatever may change that is counted: by ourselves where the kernel tells of
+//! it ([`Watch`]), by the kernel where it does not. The counts together are a [`Generation`]. What
+//! neither counts is checked at each use, or not remembered, or named in `docs/remembered.md`.
+//!
+//! [`Watch`] is told in any context; generations are read for each packet. Nothing here sleeps.
 
 use super::interface::Interface;
 

@@ -2,6 +2,11 @@
 
 //! How routes name the connection of their packets: `ip route … encap xfrm if_id ID [link_dev
 //! DEV]`.
+//!
+//! [`Encap`] reads and writes the nested attributes `LWT_XFRM_*` of such a route, in the context
+//! that [`EncapOps`] names.
+//!
+//! C header: [`include/uapi/linux/lwtunnel.h`](srctree/include/uapi/linux/lwtunnel.h)
 
 use crate::{
     bindings,

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! ICMP errors about packets that went out: a smaller MTU on the path, or a better router.
+//!
+//! In softirq context, under RCU.
+//!
+//! C source: `xfrmi4_err()` and `xfrmi6_err()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::{
     interface::Mode,

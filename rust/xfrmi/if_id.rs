@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The `if_id` of a static device, which can be changed while packets are on their way.
+//!
+//! It is changed under RTNL, and read in any context.
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::xfrmi::if_id::IfId;
+//!
+//! let if_id = IfId::new(5);
+//! assert_eq!(if_id.of_policies(5), 5);
+//! if_id.change(6);
+//! assert_eq!(if_id.get(), 6);
+//! // A packet that came in through a state of before may still wait in a queue: it satisfies the
+//! // policies of before.
+//! assert_eq!(if_id.of_policies(5), 5);
+//! // Any other satisfies those of now.
+//! assert_eq!(if_id.of_policies(6), 6);
+//! assert_eq!(if_id.of_policies(7), 6);
+//! ```
 
 use crate::net::jiffies::{
     ticks,

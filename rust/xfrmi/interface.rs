@@ -1,6 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What an XFRM interface is.
+//!
+//! The data of a device is made by [`link`](super::link) and lives as long as the device. All but
+//! the `if_id` of a static device is fixed, so it is read in any context.
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::xfrmi::interface::{
+//!     Interface,
+//!     Mode, //
+//! };
+//!
+//! /// What `ip -details link show` says of a device.
+//! fn describe(interface: &Interface) -> Option<u32> {
+//!     match interface.mode() {
+//!         Mode::Static(if_id) => Some(if_id.get()),
+//!         Mode::External => None,
+//!     }
+//! }
+//! # let _: fn(&Interface) -> Option<u32> = describe;
+//! ```
 
 use super::if_id::IfId;
 

@@ -1,6 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is remembered for packets is known by these.
+//! What is remembered for packets is known by these keys.
+//!
+//! A key has to hold all that its result depends on and that no [`Generation`](super::changes)
+//! stands for: two packets with the same key get the same result. Keys are made and compared for
+//! each packet.
+//!
+//! # Examples
+//!
+//! Metadata that says the same is known by the same key:
+//!
+//! ```
+//! use crate::{
+//!     net::xfrm::MdInfo,
+//!     xfrmi::key::InfoKey, //
+//! };
+//!
+//! let info = MdInfo { if_id: 7, link: 3 };
+//! assert!(InfoKey::new(info) == InfoKey::new(info));
+//! assert!(InfoKey::new(info) != InfoKey::new(MdInfo { link: 4, ..info }));
+//! ```
+//!
+//! A bundle is known by the flow of the packet, its route and its connection:
+//!
+//! ```
+//! use crate::{
+//!     net::{
+//!         dst::Dst,
+//!         flow::FlowKey,
+//!         net_namespace::Net,
+//!         skb::SkBuff,
+//!         xfrm::MdInfo,
+//!         Family, //
+//!     },
+//!     xfrmi::key::BundleKey, //
+//! };
+//!
+//! fn key(skb: &SkBuff, family: Family, route: &Dst, info: MdInfo, net: &Net) -> Option<BundleKey>
+//! {
+//!     let flow = FlowKey::of(skb, family)?;
+//!     Some(BundleKey::new(flow, route.id(), info, net))
+//! }
+//! # let _: fn(&SkBuff, Family, &Dst, MdInfo, &Net) -> Option<BundleKey> = key;
+//! ```
 
 use super::cache::{
     mix,

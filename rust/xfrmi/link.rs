@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! How XFRM interfaces are created, changed and dumped.
+//!
+//! Requests of rtnetlink come here (`ip link add … type xfrm`, `ip link set … type xfrm`): in
+//! process context, with RTNL held. A request that is refused says why, in its extended
+//! acknowledgement. [`DeviceOps::start_xmit`] hands packets on to [`transmit`].
+//!
+//! C sources: `xfrmi_newlink()`, `xfrmi_changelink()`, `xfrmi_fill_info()` and `xfrmi_dev_init()`
+//! in [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c); C header:
+//! [`include/uapi/linux/if_link.h`](srctree/include/uapi/linux/if_link.h), `IFLA_XFRM_*`
 
 use super::{
     if_id::IfId,

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The look-up of a packet's bundle: through which states it goes.
+//!
+//! It is done for the first packet of a flow, and whenever what is remembered for the flow is not
+//! good any more ([`remembered`](super::remembered)). All of it runs with softirqs disabled, under
+//! RCU.
+//!
+//! C source: `xfrmi_xmit()` and `xfrmi_xmit2()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c), up to
+//! `xfrm_lookup_with_ifid()`
 
 use super::{
     interface::{

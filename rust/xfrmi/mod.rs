@@ -4,22 +4,41 @@
 //!
 //! A *static* device carries the connection whose policies and states have its `if_id`. The
 //! *external* device of a namespace (`collect_md`) carries every other connection that has an
-//! `if_id`: which one, says the metadata of each packet or the route that it takes.
+//! `if_id`: the metadata of each packet, or the route that it takes, says which one.
 //!
-//! - [`link`]: how the devices are created, changed and dumped
+//! The *link namespace* of a device is the one that it sends to and receives from. Policies, states
+//! and encrypted packets are there, while the device may be moved to another namespace.
+//!
+//! Devices:
+//!
+//! - [`interface`]: what a device is
+//! - [`link`]: how devices are created, changed and dumped
 //! - [`if_id`]: the `if_id` of a static device, and what it was before
 //! - [`namespace`]: what is kept for each network namespace
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
-//! - [`transmit`]: packets on their way out
-//! - [`wait`]: those of them that wait for states
-//! - [`changes`]: what a look-up depends on, and who tells when that changes
-//! - [`caches`]: what is remembered for the packets that follow, in the tables of [`cache`]
-//! - [`receive`]: packets on their way in
-//! - [`errors`]: ICMP errors about packets that went out
-//! - [`session`]: what the policy check asks about packets that came in
 //!
-//! The C driver is [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c).
+//! Packets on their way out:
+//!
+//! - [`transmit`]: what is done to each of them
+//! - [`look_up`]: through which states one goes
+//! - [`key`]: what tells one look-up from another
+//! - [`cache`]: a table of a fixed size that forgets
+//! - [`remembered`]: what is remembered for the packets that follow
+//! - [`changes`]: what a look-up depends on, and who tells when that changes
+//! - [`wait`]: packets that wait for states
+//! - `shadow`: a second opinion on what is remembered, for debugging (`SHADOW=1`)
+//!
+//! Packets on their way in:
+//!
+//! - [`receive`]: which device they came in by
+//! - [`session`]: which policies they have to satisfy
+//! - [`errors`]: ICMP errors about packets that went out
+//!
+//! `docs/architecture.md` shows how they work together.
+//!
+//! C source: [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c), the C
+//! driver
 
 #![forbid(unsafe_code)]
 

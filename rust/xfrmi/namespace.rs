@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the driver keeps for each network namespace.
+//!
+//! Namespaces come and go in process context. What is kept is read under RCU or RTNL.
 
 use super::{
     changes::Changes,

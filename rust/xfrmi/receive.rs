@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Packets on their way in: which device they came in by, and which connection they belong to.
+//!
+//! [`Input`] is the handler for all protocols of IPsec. It is called with softirqs disabled, under
+//! RCU, when the last state of a packet is done with it. Where the packet belongs to a device, it
+//! makes it one that came in by that device: `xfrm_input()` then has the stack receive it.
+//!
+//! C source: `xfrmi_rcv_cb()` and `xfrmi_input()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::{
     errors,

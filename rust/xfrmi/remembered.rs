@@ -9,6 +9,9 @@
 //! says that it is valid. As a second line, in case something was overlooked, it is looked up again
 //! after a quarter of a second. What has become invalid, or has not been used, is forgotten within
 //! two seconds.
+//!
+//! Each CPU has a [`Cache`] of its own for either. They are used with softirqs disabled, under RCU;
+//! a timer of the CPU sweeps them. [`register`] and [`forget`] sleep.
 
 use super::{
     cache::Cache,

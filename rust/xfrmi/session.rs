@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the policy check asks about packets that came in: which policies they have to satisfy.
+//!
+//! In softirq context, under RCU.
+//!
+//! C source: `xfrmi_decode_session()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::interface::Interface;
 

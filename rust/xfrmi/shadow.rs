@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A second opinion: of packets whose bundle is known, it is looked up all the same, and compared.
+//! A second opinion: a packet whose bundle is known is looked up all the same, and the two
+//! compared.
 //!
 //! Only with `SHADOW=1`, for kernels that find mistakes. A change may be found a moment before the
-//! kernel tells of it, so that a difference counts only if it lasts.
+//! kernel tells of it, so a difference counts only if it lasts. Called as
+//! [`transmit`](super::transmit::transmit) is.
 
 use super::{
     interface::Interface,

@@ -2,9 +2,12 @@
 
 //! Which device of a namespace an `if_id` belongs to.
 //!
-//! Written under RTNL, read under RCU. A device is in the table of its link namespace from its
-//! registration on until it is unregistered, whether it is up or down: what belongs to a device
-//! that is down goes to no other.
+//! The table is written under RTNL and read under RCU. A device is in the table of its link
+//! namespace from its registration on until it is unregistered, whether it is up or down: what
+//! belongs to a device that is down goes to no other.
+//!
+//! C source: `xfrmi_lookup()`, `xfrmi_link()` and `xfrmi_unlink()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::interface::{
     Interface,

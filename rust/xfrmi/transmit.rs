@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Packets on their way out: which connection they belong to, and through which states they go.
+//!
+//! [`transmit`] is what the device does with a packet that the stack hands to it. All of it runs
+//! with softirqs disabled, under RCU.
+//!
+//! C source: `xfrmi_xmit()` and `xfrmi_xmit2()` in
+//! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
 use super::{
     interface::Interface,

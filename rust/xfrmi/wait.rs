@@ -3,13 +3,17 @@
 //! Packets that wait until key managers have negotiated states for them
 //! (`net.core.xfrm_larval_drop=0`).
 //!
-//! Where there is no interface they wait in a queue of the policy. That one is not for packets of
-//! an interface: it looks them up again as packets of none, and, if that finds nothing, gives them
-//! to the device once more, by way of everything that they have come through before (netfilter,
-//! programs, queues), as often as it takes. (And what it makes of their route leaks a reference:
-//! `dst_destroy()` takes it for something without a child.) Here they wait between the look-up that
-//! found no state and the next one, for no longer than a negotiation may take
-//! (`net.core.xfrm_acq_expires`), and in their order.
+//! Without an interface they wait in a queue of the policy (`xdst_queue_output()`). That queue is
+//! not for packets of an interface. It looks them up again as packets of none. If that finds
+//! nothing, it gives them to the device once more, by way of everything that they have come through
+//! before (netfilter, programs, queues), as often as it takes. And what it makes of their route
+//! leaks a reference: `dst_destroy()` takes it for something without a child.
+//!
+//! Here they wait between the look-up that found no state and the next one, for no longer than a
+//! negotiation may take (`net.core.xfrm_acq_expires`), and in their order.
+//!
+//! Packets begin to wait with softirqs disabled, under RCU; a timer tries them again in softirq
+//! context. [`register`] sleeps, and dropping what it returns does.
 
 use super::{
     changes::Generation,

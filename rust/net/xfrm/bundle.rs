@@ -2,7 +2,66 @@
 
 //! Bundles of IPsec states that are kept, to be used for more than one packet.
 //!
-//! C source: [`net/xfrm/xfrm_policy.c`](srctree/net/xfrm/xfrm_policy.c)
+//! The look-up of a bundle ([`lookup_with_ifid`](super::lookup_with_ifid)) is most of what a packet
+//! costs before it is encrypted. A [`Bundle`] is the result of one, checked to be one that may be
+//! used again. Whoever keeps it has three duties: to tell flows apart as the look-up does, to drop
+//! the bundle when something changes that the look-up depends on
+//! ([`EventsRegistration`](super::EventsRegistration) tells of most of it), and to ask
+//! [`Bundle::is_valid`] before each use.
+//!
+//! Bundles are made and used under RCU, with softirqs disabled or not. They may be dropped
+//! anywhere.
+//!
+//! C source: [`net/xfrm/xfrm_policy.c`](srctree/net/xfrm/xfrm_policy.c); C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm_dst`
+//!
+//! # Examples
+//!
+//! A bundle is looked up for the first packet of a flow, and kept if it may be:
+//!
+//! ```
+//! use crate::net::{
+//!     dst::Dst,
+//!     flow::Flow,
+//!     net_namespace::Net,
+//!     pernet::Hold,
+//!     xfrm::{
+//!         self,
+//!         Bundle, //
+//!     }, //
+//! };
+//! use kernel::sync::{
+//!     aref::ARef,
+//!     rcu, //
+//! };
+//!
+//! /// Looks up the bundle for `flow`. `hold` is of `net`, which is the only namespace here.
+//! fn find(
+//!     net: &Net,
+//!     hold: Hold,
+//!     route: ARef<Dst>,
+//!     flow: &Flow,
+//!     if_id: u32,
+//!     rcu: &rcu::Guard,
+//! ) -> Result<(ARef<Dst>, Option<Bundle>)> {
+//!     let dst = xfrm::lookup_with_ifid(net, route, flow, if_id)?;
+//!     // Where no policy applies it is the route, which is no bundle.
+//!     let bundle = Bundle::new(&dst, flow, (hold, None), rcu);
+//!     Ok((dst, bundle))
+//! }
+//!
+//! /// What the next packet of the flow is sent through, if the bundle is still good.
+//! fn again(bundle: &Bundle, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
+//!     if !bundle.is_valid(rcu) {
+//!         return None;
+//!     }
+//!     bundle.stamp_policies();
+//!     Some(bundle.dst())
+//! }
+//! # type Found = Result<(ARef<Dst>, Option<Bundle>)>;
+//! # let _: fn(&Net, Hold, ARef<Dst>, &Flow, u32, &rcu::Guard) -> Found = find;
+//! # let _: fn(&Bundle, &rcu::Guard) -> Option<ARef<Dst>> = again;
+//! ```
 
 use crate::{
     bindings,

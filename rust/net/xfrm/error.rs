@@ -2,8 +2,35 @@
 
 //! ICMP and ICMPv6 errors about IPsec packets that were sent.
 //!
+//! Routers send them when a packet is too large for the path, or when another router is nearer to
+//! its destination. An error quotes the packet that it is about: that is encrypted, so the SPI in
+//! it is all that says which connection it belongs to. [`IcmpError`] finds the state with that SPI,
+//! and changes the MTU or the router of the route that the packet took.
+//!
+//! Errors come by [`Handler::error`](super::Handler::error), in softirq context, under RCU.
+//!
 //! C sources: `xfrmi4_err()` and `xfrmi6_err()` in
 //! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
+//!
+//! # Examples
+//!
+//! A driver that sends packets of the connection 7, and of no other, through the device with the
+//! index 3:
+//!
+//! ```
+//! use crate::net::xfrm::IcmpError;
+//! use kernel::sync::rcu;
+//!
+//! fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
+//!     if error.state().if_id() != 7 {
+//!         // Another handler may know the state.
+//!         return false;
+//!     }
+//!     error.apply(3, rcu);
+//!     true
+//! }
+//! # let _: fn(IcmpError<'_>, &rcu::Guard) -> bool = handle;
+//! ```
 
 use super::{
     state::OwnedState,

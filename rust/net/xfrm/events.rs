@@ -3,8 +3,52 @@
 //! What happens to policies and states, for whoever wants to know: a key manager that manages
 //! nothing.
 //!
+//! A driver that keeps what a look-up has found ([`Bundle`](super::Bundle)) has to learn when a
+//! look-up would find something else. IKE daemons learn of policies and states by the key manager
+//! interface. [`EventsRegistration`] joins them and passes on one thing: in which namespace
+//! something changed.
+//!
+//! The listener is called in any context, under RCU, also with locks of the caller's held: it must
+//! neither sleep nor ask for policies or states. Registrations are made and dropped in process
+//! context.
+//!
 //! C source: [`net/xfrm/xfrm_state.c`](srctree/net/xfrm/xfrm_state.c), `km_state_notify()`,
-//! `km_policy_notify()`, `km_migrate()`
+//! `km_policy_notify()`, `km_migrate()`; C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm_mgr`
+//!
+//! # Examples
+//!
+//! A listener that counts:
+//!
+//! ```
+//! use crate::net::{
+//!     net_namespace::Net,
+//!     notifier::Listener,
+//!     xfrm::EventsRegistration, //
+//! };
+//! use kernel::sync::{
+//!     atomic::{
+//!         Atomic,
+//!         Release, //
+//!     },
+//!     rcu, //
+//! };
+//!
+//! static CHANGES: Atomic<u32> = Atomic::new(0);
+//!
+//! struct Count;
+//!
+//! impl Listener for Count {
+//!     fn changed(_net: &Net, _rcu: &rcu::Guard) {
+//!         // Release: who sees the new number finds what has changed.
+//!         CHANGES.fetch_add(1, Release);
+//!     }
+//! }
+//!
+//! let registration = KBox::pin_init(EventsRegistration::<Count>::new(), GFP_KERNEL)?;
+//! // From here on it is told, and from here on no more:
+//! drop(registration);
+//! ```
 
 use crate::{
     bindings,

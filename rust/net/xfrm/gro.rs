@@ -2,9 +2,47 @@
 
 //! What becomes of a packet out of a tunnel, which GRO sees before the IP stack does.
 //!
-//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. But of a packet that has
-//! come through a state before, they forget that: the next state gets it as if it came from
-//! outside.
+//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. A packet that came out of
+//! one ESP tunnel and holds another ESP packet so gets into its next state early. On that way the
+//! kernel forgets which states it has come through: the next state gets it as if it came from
+//! outside, and no policy is asked about the outer tunnel any more. Whoever checks policies has to
+//! do that before. [`next_by_gro`] says for which packets.
+//!
+//! Packets are asked about in softirq context, under RCU.
+//!
+//! C sources: [`net/ipv4/esp4_offload.c`](srctree/net/ipv4/esp4_offload.c), `esp4_gro_receive()`,
+//! [`net/ipv6/esp6_offload.c`](srctree/net/ipv6/esp6_offload.c), `esp6_gro_receive()`
+//!
+//! # Examples
+//!
+//! A handler checks a packet that has just come out of a tunnel:
+//!
+//! ```
+//! use crate::net::{
+//!     skb::SkBuff,
+//!     xfrm, //
+//! };
+//! use kernel::sync::rcu;
+//!
+//! fn check(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
+//!     let Some((_next, family)) = xfrm::next_by_gro(skb, rcu) else {
+//!         // It gets to the IP stack, which asks the policies.
+//!         return Ok(());
+//!     };
+//!     skb.clear_ip_control_block(family);
+//!     skb.drop_dst();
+//!     if xfrm::check_in(skb, family) {
+//!         Ok(())
+//!     } else {
+//!         Err(EPERM)
+//!     }
+//! }
+//! # let _: fn(&mut SkBuff, &rcu::Guard) -> Result = check;
+//! #
+//! # let mut skb = crate::net::tests::packet::packet(&[0x45; 20])?;
+//! // What is not said to be an IP packet is of no interest to GRO.
+//! assert!(check(&mut skb, &rcu::read_lock()).is_ok());
+//! ```
 
 use super::{
     state::OwnedState,

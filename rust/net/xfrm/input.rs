@@ -1,8 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The protocols of IPsec: packets that come in through them.
+//! The protocols of IPsec (ESP, AH, IPComp): packets that come in through them.
 //!
-//! Handlers of one protocol form a chain, highest priority (largest number) first.
+//! A [`Handler`] is a driver's part in receiving. `xfrm_input()` finds the state of a packet,
+//! decrypts it, and asks the handlers of the protocol whose the packet is: the one that takes it
+//! makes it a packet of its own device. [`ProtocolRegistration`] registers a handler for one
+//! protocol in both address families. Handlers of one protocol form a chain, highest priority
+//! (largest number) first: `esp4`, `ah4`, `ipcomp` and their like have 0, `ip_vti` and `ip6_vti`
+//! 100, the C driver for XFRM interfaces 10.
+//!
+//! Handlers are called in softirq context, under RCU. Registrations are made and dropped in process
+//! context; dropping one sleeps until no packet is in the handler.
+//!
+//! C sources: [`net/xfrm/xfrm_input.c`](srctree/net/xfrm/xfrm_input.c),
+//! [`net/ipv4/xfrm4_protocol.c`](srctree/net/ipv4/xfrm4_protocol.c),
+//! [`net/ipv6/xfrm6_protocol.c`](srctree/net/ipv6/xfrm6_protocol.c); C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm4_protocol`,
+//! `struct xfrm6_protocol`
+//!
+//! # Examples
+//!
+//! A handler that takes what came through states with the `if_id` 7, if the policies allow it:
+//!
+//! ```
+//! use crate::net::{
+//!     skb::SkBuff,
+//!     xfrm::{
+//!         self,
+//!         Handler,
+//!         IcmpError,
+//!         Protocol,
+//!         ProtocolRegistration,
+//!         Received,
+//!         State, //
+//!     },
+//!     Family, //
+//! };
+//! use kernel::sync::rcu;
+//!
+//! const IF_ID: u32 = 7;
+//!
+//! /// Lower than anybody else's, as this one is an example.
+//! const PRIORITY: c_int = -1000;
+//!
+//! struct Input;
+//!
+//! impl Handler for Input {
+//!     fn may_enter(skb: &mut SkBuff, next: &State, family: Family, _rcu: &rcu::Guard) -> bool {
+//!         next.if_id() != IF_ID || xfrm::check_in(skb, family)
+//!     }
+//!
+//!     fn received(skb: &mut SkBuff, _rcu: &rcu::Guard) -> Received {
+//!         match skb.connection() {
+//!             // Here a driver gives it to its device.
+//!             Some(state) if state.if_id() == IF_ID => Received::Taken,
+//!             _ => Received::NotOurs,
+//!         }
+//!     }
+//!
+//!     fn dropped(_skb: &mut SkBuff, _rcu: &rcu::Guard) -> Received {
+//!         Received::NotOurs
+//!     }
+//!
+//!     fn error(error: IcmpError<'_>, _rcu: &rcu::Guard) -> bool {
+//!         error.state().if_id() == IF_ID
+//!     }
+//! }
+//!
+//! let register =
+//!     || KBox::pin_init(ProtocolRegistration::<Input>::new(Protocol::Ah, PRIORITY), GFP_KERNEL);
+//!
+//! let registration = register()?;
+//! // A priority belongs to one handler.
+//! assert!(register().is_err_and(|err| err == EEXIST));
+//! drop(registration);
+//! assert!(register().is_ok());
+//! ```
 
 use super::{
     error::IcmpError,

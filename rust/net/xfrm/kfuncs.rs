@@ -1,6 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What TC programs do with the metadata of packets, through the functions in `kfuncs.c`.
+//!
+//! BPF programs on a classifier hook read which connection a packet came through, and choose the
+//! one that it is sent through, by two kernel functions (kfuncs). The verifier knows functions by
+//! their BTF, which Rust does not have, so the functions themselves are C, in `rust/kfuncs.c`. They
+//! call the two here.
+//!
+//! Programs run in softirq context or with softirqs disabled, under RCU. Nothing here sleeps.
+//!
+//! C source: [`net/xfrm/xfrm_interface_bpf.c`](srctree/net/xfrm/xfrm_interface_bpf.c)
+//!
+//! # Examples
+//!
+//! A program that sends what it sees through the connection 7:
+//!
+//! ```c
+//! struct bpf_xfrm_info {
+//! 	__u32 if_id;
+//! 	int link;
+//! } __attribute__((preserve_access_index));
+//!
+//! extern int bpf_skb_set_xfrm_info(struct __sk_buff *skb_ctx,
+//! 				 const struct bpf_xfrm_info *from) __ksym;
+//!
+//! SEC("tc")
+//! int choose(struct __sk_buff *skb)
+//! {
+//! 	struct bpf_xfrm_info info = { .if_id = 7 };
+//!
+//! 	return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_OK;
+//! }
+//! ```
+//!
+//! What it has set is metadata like any other:
+//!
+//! ```
+//! use crate::net::xfrm::{
+//!     MdInfo,
+//!     SharedMetadata, //
+//! };
+//!
+//! # let mut skb = crate::net::tests::packet::packet(&[0x45; 20])?;
+//! # skb.set_metadata(SharedMetadata::new(MdInfo { if_id: 7, link: 0 })?.into_inner());
+//! let (info, route) = skb.md_info_and_route();
+//! assert!(info.is_some_and(|info| info.if_id == 7 && info.link == 0));
+//! assert!(route.is_none());
+//! ```
 
 use super::MdInfo;
 

@@ -2,10 +2,73 @@
 
 //! Lightweight tunnels: what a route says about the encapsulation of its packets.
 //!
-//! Only the encapsulation that assigns packets to IPsec connections is wrapped here; what a route
-//! keeps for it is an [`MdInfo`], and [`Dst::xfrm_info`] reads it.
+//! `ip route add … encap KIND …` gives a route a state of that kind. Only the encapsulation that
+//! assigns packets to IPsec connections (`LWTUNNEL_ENCAP_XFRM`) is wrapped here: what a route keeps
+//! for it is an [`MdInfo`], and [`Dst::xfrm_info`](crate::net::dst::Dst::xfrm_info) reads it. A
+//! driver says by [`EncapOps`] how that is written in netlink.
 //!
-//! C header: [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h)
+//! [`EncapOps::build`] is called in process context, with RTNL held or without.
+//! [`EncapOps::fill`] is called under RCU, and must not sleep.
+//!
+//! C header: [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h); C source:
+//! [`net/core/lwtunnel.c`](srctree/net/core/lwtunnel.c)
+//!
+//! # Examples
+//!
+//! An encapsulation with one attribute, number 1, for the `if_id`:
+//!
+//! ```
+//! use crate::net::{
+//!     netlink::{
+//!         attr_size,
+//!         Attr,
+//!         AttrTable,
+//!         ExtAck,
+//!         Message,
+//!         Policy,
+//!         Rule, //
+//!     },
+//!     xfrm::{
+//!         EncapOps,
+//!         EncapRegistration,
+//!         MdInfo, //
+//!     }, //
+//! };
+//!
+//! const IF_ID: u32 = 1;
+//!
+//! static POLICY: Policy<2> = Policy::new([Rule::unspec(), Rule::u32_min(1)]);
+//!
+//! struct Encap;
+//!
+//! impl EncapOps for Encap {
+//!     const SIZE: usize = attr_size(size_of::<u32>());
+//!
+//!     fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<MdInfo> {
+//!         let table = AttrTable::parse_nested(encap, &POLICY, ack)?;
+//!         let Some(if_id) = table.attrs().get(IF_ID) else {
+//!             return Err(ack.missing(Some(encap), IF_ID, c"if_id must be set"));
+//!         };
+//!         Ok(MdInfo {
+//!             if_id: if_id.u32()?,
+//!             link: 0,
+//!         })
+//!     }
+//!
+//!     fn fill(info: MdInfo, message: &mut Message<'_>) -> Result {
+//!         message.put_u32(IF_ID, info.if_id)
+//!     }
+//! }
+//!
+//! /// Registers it; a module keeps the result until it goes.
+//! fn register(module: &'static ThisModule) -> impl PinInit<EncapRegistration<Encap>, Error> {
+//!     EncapRegistration::new(module)
+//! }
+//! # let _ = register;
+//!
+//! // A header and a number.
+//! assert_eq!(Encap::SIZE, 8);
+//! ```
 
 use super::metadata::{
     MdInfo,

@@ -2,8 +2,57 @@
 
 //! Which IPsec connection a packet belongs to, as its metadata or its route says.
 //!
+//! A device that serves many connections learns from the packet which one it is meant for, and says
+//! on packets that came in which one they came through. Both are an [`MdInfo`]. It is attached to a
+//! packet as metadata, in the place of its route (`METADATA_XFRM`), by the driver or a BPF program;
+//! or it is part of the route itself (`ip route … encap xfrm`, see [`EncapOps`](super::EncapOps)).
+//! Metadata may keep the route that a packet had before.
+//!
+//! Packets are read and written by whoever has them, in any context. Making metadata does not
+//! sleep.
+//!
 //! C headers: [`include/net/dst_metadata.h`](srctree/include/net/dst_metadata.h),
 //! [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h)
+//!
+//! # Examples
+//!
+//! Metadata is attached to packets, and read back:
+//!
+//! ```
+//! use crate::net::xfrm::{
+//!     MdInfo,
+//!     SharedMetadata, //
+//! };
+//!
+//! let info = MdInfo { if_id: 7, link: 3 };
+//! let metadata = SharedMetadata::new(info)?;
+//! # let packet = crate::net::tests::packet::packet;
+//! # let (mut one, mut other) = (packet(&[0x45; 20])?, packet(&[0x45; 20])?);
+//!
+//! assert!(matches!(one.md_info_and_route(), (None, None)));
+//! // Any number of packets may share it.
+//! one.set_metadata(metadata.clone().into_inner());
+//! other.set_metadata(metadata.into_inner());
+//! drop(one);
+//! assert!(other.md_info_and_route().0 == Some(info));
+//! ```
+//!
+//! Who sends a packet prefers what was attached to it over what its route says:
+//!
+//! ```
+//! use crate::net::{
+//!     skb::SkBuff,
+//!     xfrm::MdInfo, //
+//! };
+//!
+//! fn connection(skb: &mut SkBuff) -> Option<MdInfo> {
+//!     let (info, route) = skb.md_info_and_route();
+//!     info.or_else(|| route?.xfrm_info())
+//! }
+//! #
+//! # let mut skb = crate::net::tests::packet::packet(&[0x45; 20])?;
+//! # assert!(connection(&mut skb).is_none());
+//! ```
 
 use crate::{
     bindings,

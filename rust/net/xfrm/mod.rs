@@ -2,7 +2,43 @@
 
 //! IPsec: the kernel's policies and states, and the protocols that bring packets in.
 //!
+//! The kernel calls IPsec XFRM, for "transform". A *policy* says what has to be done to the packets
+//! of a flow. A *state* is a security association: the key and the parameters of one direction
+//! between two addresses. A *bundle* is a route together with the states that packets go through on
+//! their way. Policies and states may have an `if_id`, a number that tells the connections of one
+//! tunnel device from those of another. All abstractions here exist for such devices:
+//!
+//! | to | use |
+//! |---|---|
+//! | send a packet through the states of a connection | [`lookup_with_ifid`] |
+//! | use what was found for the packets that follow | [`Bundle`], with [`EventsRegistration`] |
+//! | let a packet wait for a negotiation | [`Waiting`] |
+//! | take packets that came in through states | [`Handler`], with [`ProtocolRegistration`] |
+//! | take those that were inside another IP packet | [`Handler`], with [`Tunnel4Registration`] |
+//! | say which policies such a packet has to satisfy | [`SessionDecoder`] |
+//! | ask whether it satisfies them | [`check_in`], [`try_check_in`], [`next_by_gro`] |
+//! | handle ICMP errors about packets that were sent | [`IcmpError`] |
+//! | read which connection a packet belongs to | [`MdInfo`], [`State`] |
+//! | write it on a packet | [`SharedMetadata`] |
+//! | write it in a route | [`EncapOps`], with [`EncapRegistration`] |
+//!
+//! What packets need runs in softirq context or with softirqs disabled, in an RCU read-side
+//! critical section: it takes the [`rcu::Guard`](kernel::sync::rcu::Guard) of that section and does
+//! not sleep. Registrations are made and dropped in process context, and may sleep.
+//!
 //! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
+//!
+//! # Examples
+//!
+//! The numbers that the protocols have in an IP header:
+//!
+//! ```
+//! use crate::net::xfrm::Protocol;
+//!
+//! assert_eq!(Protocol::Esp.as_raw(), 50);
+//! assert_eq!(Protocol::Ah.as_raw(), 51);
+//! assert_eq!(Protocol::Comp.as_raw(), 108);
+//! ```
 
 mod bundle;
 mod error;

@@ -1,6 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! IPsec policies: what has to be, and what has been, done to packets.
+//!
+//! On the way out [`lookup_with_ifid`] asks them through which states a packet goes. On the way in
+//! [`check_in`] asks them whether the states that a packet came through are the right ones.
+//!
+//! Packets are looked up and checked in softirq context or with softirqs disabled, under RCU.
+//!
+//! C source: [`net/xfrm/xfrm_policy.c`](srctree/net/xfrm/xfrm_policy.c); C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h)
+//!
+//! # Examples
+//!
+//! The way out of a packet: by its own route, unless a policy of the connection applies.
+//!
+//! ```
+//! use crate::net::{
+//!     flow::Flow,
+//!     net_namespace::Net,
+//!     skb::OwnedSkBuff,
+//!     xfrm,
+//!     Family, //
+//! };
+//!
+//! fn prepare(skb: &mut OwnedSkBuff, family: Family, net: &Net, if_id: u32) -> Result {
+//!     let mut flow = Flow::of(skb, family, net)?;
+//!     let route = flow.route(net)?;
+//!     let dst = xfrm::lookup_with_ifid(net, route, &flow, if_id)?;
+//!     // A policy of another interface does not count.
+//!     match dst.state() {
+//!         Some(state) if state.if_id() == if_id => skb.set_dst(dst),
+//!         _ => return Err(ENOENT),
+//!     }
+//!     Ok(())
+//! }
+//! # let _: fn(&mut OwnedSkBuff, Family, &Net, u32) -> Result = prepare;
+//! ```
+//!
+//! The way in: a packet that is refused is dropped, with its reason.
+//!
+//! ```
+//! use crate::net::{
+//!     skb::{
+//!         DropReason,
+//!         OwnedSkBuff, //
+//!     },
+//!     xfrm,
+//!     Family, //
+//! };
+//!
+//! fn check(mut skb: OwnedSkBuff, family: Family) -> Option<OwnedSkBuff> {
+//!     if xfrm::check_in(&mut skb, family) {
+//!         return Some(skb);
+//!     }
+//!     skb.free(DropReason::XFRM_POLICY);
+//!     None
+//! }
+//! # let _: fn(OwnedSkBuff, Family) -> Option<OwnedSkBuff> = check;
+//! ```
 
 use crate::{
     bindings,

@@ -2,7 +2,30 @@
 
 //! The states that a packet came through.
 //!
+//! A packet that was decrypted has a list of the states that did it, outermost first: its *security
+//! path*, which is an extension of the packet. The policy check compares it with what the policies
+//! ask for. A driver learns from it which connection a packet belongs to.
+//!
+//! The list is borrowed with the packet, and may be read in any context.
+//!
 //! C header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct sec_path`
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::skb::SkBuff;
+//!
+//! /// The `if_id` of the connection, if the packet came through IPsec.
+//! fn if_id(skb: &SkBuff) -> Option<u32> {
+//!     Some(skb.connection()?.if_id())
+//! }
+//!
+//! # let skb = crate::net::tests::packet::packet(&[0x45; 20])?;
+//! // This one did not.
+//! assert!(if_id(&skb).is_none());
+//! assert!(skb.last_state().is_none());
+//! assert!(!skb.is_unverified());
+//! ```
 
 use super::State;
 

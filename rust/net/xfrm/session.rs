@@ -1,6 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the policy check asks of an interface: which policies a packet that came through it obeys.
+//!
+//! Policies may be of an interface (`if_id`), and be in another network namespace than the packet.
+//! So before `__xfrm_policy_check()` looks for them, it asks whoever knows the interfaces: a
+//! [`SessionDecoder`].
+//!
+//! The decoder is called in softirq context, under RCU. The registration is made and dropped in
+//! process context; dropping it sleeps until nobody is in the decoder.
+//!
+//! C source: [`net/xfrm/xfrm_policy.c`](srctree/net/xfrm/xfrm_policy.c), `xfrm_if_register_cb()`; C
+//! header: [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm_if_cb`
+//!
+//! # Examples
+//!
+//! A decoder for devices whose connection has the number of the device:
+//!
+//! ```
+//! use crate::net::{
+//!     netdevice::NetDevice,
+//!     skb::SkBuff,
+//!     xfrm::{
+//!         Session,
+//!         SessionDecoder,
+//!         SessionRegistration, //
+//!     },
+//!     Family, //
+//! };
+//! use kernel::sync::rcu;
+//!
+//! struct Decoder;
+//!
+//! impl SessionDecoder for Decoder {
+//!     fn decode<'g>(skb: &SkBuff, _family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
+//!         // What did not come through IPsec belongs to no interface.
+//!         skb.last_state()?;
+//!         let dev = skb.device(rcu)?;
+//!         Some(Session {
+//!             net: dev.net(rcu),
+//!             if_id: dev.ifindex().unsigned_abs(),
+//!         })
+//!     }
+//! }
+//!
+//! // There is room for one in the kernel: a driver registers it when it has found itself alone.
+//! # let _: fn() -> SessionRegistration<Decoder> = SessionRegistration::new;
+//! #
+//! # let skb = crate::net::tests::packet::packet(&[0x45; 20])?;
+//! assert!(Decoder::decode(&skb, Family::Inet, &rcu::read_lock()).is_none());
+//! ```
 
 use crate::{
     bindings,

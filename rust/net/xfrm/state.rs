@@ -1,6 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! IPsec states, that is security associations.
+//!
+//! States come from packets ([`SkBuff::connection`], [`SkBuff::last_state`]), bundles
+//! ([`Dst::state`]) and errors ([`IcmpError::state`](super::IcmpError::state)). They can be looked
+//! at, not changed: user space and the key managers do that.
+//!
+//! A [`State`] is read in any context. Looking one up needs RCU and does not sleep.
+//!
+//! C source: [`net/xfrm/xfrm_state.c`](srctree/net/xfrm/xfrm_state.c); C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm_state`
+//!
+//! # Examples
+//!
+//! What a driver wants to know of the state that a packet came through:
+//!
+//! ```
+//! use crate::net::{
+//!     skb::SkBuff,
+//!     xfrm::State,
+//!     Family, //
+//! };
+//!
+//! /// The `if_id` of the state, and the family of the packet inside, if there was one inside.
+//! fn describe(skb: &SkBuff, state: &State) -> (u32, Option<Family>) {
+//!     // It may change at any time, so it is read once.
+//!     let if_id = state.if_id();
+//!     let inner = state.is_tunnel().then(|| state.inner_family(skb));
+//!     (if_id, inner.flatten())
+//! }
+//! # let _: fn(&SkBuff, &State) -> (u32, Option<Family>) = describe;
+//! ```
 
 use super::{
     Protocol,

@@ -3,8 +3,45 @@
 //! IP packets in IP packets that belong to IPsec: those that IPComp found not worth compressing,
 //! and states of the protocols IPIP and IPv6.
 //!
-//! Handlers of one family form a chain, highest priority (smallest number) first. The modules
-//! `xfrm4_tunnel` and `xfrm6_tunnel` provide the states.
+//! [`Tunnel4Registration`] registers a [`Handler`] for packets with an outer IPv4 header,
+//! [`Tunnel6Registration`] one for packets with an outer IPv6 header; each is made once for every
+//! inner family. The handlers of a pair of families form a chain, highest priority (smallest
+//! number) first. `ipip`, `sit` and `ip6_tunnel`, which have 1 and 2, look for a tunnel device of
+//! their own before IPsec is asked. The modules `xfrm4_tunnel` and `xfrm6_tunnel`, which provide
+//! the states, have 3 and 4.
+//!
+//! Handlers are called as for [`ProtocolRegistration`](super::ProtocolRegistration), with one
+//! exception: [`Handler::may_enter`] is not called.
+//!
+//! C sources: [`net/ipv4/tunnel4.c`](srctree/net/ipv4/tunnel4.c),
+//! [`net/ipv6/tunnel6.c`](srctree/net/ipv6/tunnel6.c); C header:
+//! [`include/net/xfrm.h`](srctree/include/net/xfrm.h), `struct xfrm_tunnel`, `struct xfrm6_tunnel`
+//!
+//! # Examples
+//!
+//! A handler of IPsec's protocols ([`Handler`] has an example of one) takes these packets as well:
+//!
+//! ```
+//! # #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+//! use crate::net::xfrm::Tunnel4Registration;
+//! use crate::net::Family;
+//! # use crate::xfrmi::receive::Input;
+//!
+//! # #[cfg(CONFIG_INET_XFRM_TUNNEL)]
+//! # {
+//! /// After all others, as this one is an example.
+//! const PRIORITY: c_int = 1000;
+//!
+//! let register =
+//!     || KBox::pin_init(Tunnel4Registration::<Input>::new(Family::Inet6, PRIORITY), GFP_KERNEL);
+//!
+//! let registration = register()?;
+//! // A priority belongs to one handler.
+//! assert!(register().is_err_and(|err| err == EEXIST));
+//! drop(registration);
+//! assert!(register().is_ok());
+//! # }
+//! ```
 
 #![expect(
     dead_code,

@@ -1,6 +1,69 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Packets that a device has been given, and that wait until it can send them.
+//!
+//! A packet on its way refers to its device, its route and namespaces, which are there because the
+//! way is short. One that is put aside has to keep them. [`Waiting`] does that in a way that lets
+//! the device and its namespace be removed meanwhile: it counts a reference to the one, has a
+//! [`Hold`] of the other, and says in [`Waiting::device`] when it waits in vain. A driver drops it
+//! then.
+//!
+//! Packets are put aside and tried again with softirqs disabled, under RCU. They may be dropped
+//! anywhere.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h), `skb_dst_force()`
+//!
+//! # Examples
+//!
+//! ```
+//! use crate::net::{
+//!     link::{
+//!         Device,
+//!         LinkOps, //
+//!     },
+//!     skb::{
+//!         DropReason,
+//!         OwnedSkBuff, //
+//!     },
+//!     xfrm::Waiting, //
+//! };
+//! use kernel::sync::rcu;
+//!
+//! /// Puts a packet aside that can't be sent now.
+//! fn put_aside<T: LinkOps>(
+//!     skb: OwnedSkBuff,
+//!     dev: &Device<T>,
+//!     rcu: &rcu::Guard,
+//! ) -> Option<Waiting<T>> {
+//!     match Waiting::new(skb, dev, rcu) {
+//!         Ok(waiting) => Some(waiting),
+//!         Err(skb) => {
+//!             skb.free(DropReason::DEV_READY);
+//!             None
+//!         }
+//!     }
+//! }
+//!
+//! /// Has it sent later; `None` if nothing waits any more.
+//! fn later<T: LinkOps>(waiting: Waiting<T>, rcu: &rcu::Guard) -> Option<Waiting<T>> {
+//!     waiting.retry(try_to_send, rcu)
+//! }
+//!
+//! /// Sends the packet, or gives it back.
+//! fn try_to_send<T: LinkOps>(
+//!     dev: &Device<T>,
+//!     skb: OwnedSkBuff,
+//!     rcu: &rcu::Guard,
+//! ) -> Option<OwnedSkBuff> {
+//!     if !dev.is_up() {
+//!         return Some(skb);
+//!     }
+//!     T::start_xmit(dev, skb, rcu);
+//!     None
+//! }
+//! # use crate::xfrmi::interface::Interface;
+//! # let _ = (put_aside::<Interface>, later::<Interface>);
+//! ```
 
 use crate::{
     bindings,
