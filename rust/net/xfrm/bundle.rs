@@ -91,16 +91,20 @@ use kernel::{
     }, //
 };
 
-/// A route through IPsec states: what the policies say about a flow, together with the states that
-/// were found for it. It may be kept; the namespaces that it refers to wait for it when they go.
+/// A route through IPsec states (`struct xfrm_dst`): what the policies say about a flow, together
+/// with the states that were found for it.
+///
+/// A bundle may be kept. The namespaces that it refers to wait for it when they go, so whoever
+/// keeps bundles drops them in [`NamespaceOps::exit`](crate::net::link::NamespaceOps::exit).
 ///
 /// # Invariants
 ///
 /// The dst has a state, and is the first field of a `struct xfrm_dst`. `holds` are of the
 /// namespaces of its policies and states, of its device, and of the route that it is upon.
 pub(crate) struct Bundle {
-    // Before `holds`: fields are dropped in this order.
+    /// The bundle itself. Before `holds`, because fields are dropped in this order.
     dst: ARef<Dst>,
+    /// Keeps the namespaces of the policies and states, and of the device if that is another one.
     holds: (Hold, Option<Hold>),
 }
 
@@ -117,10 +121,14 @@ impl Dst {
         (!state.is_null()).then(|| unsafe { State::from_raw(state) })
     }
 
-    /// The largest packet that can be sent, in bytes: [`Dst::mtu`], with a look first at what
-    /// bundles that were checked have of their own, which they return before they ask the route.
+    /// The size of the largest packet that can be sent, in bytes.
+    ///
+    /// That is [`Dst::mtu`], made faster for bundles. A bundle that was checked has an MTU of its
+    /// own among its metrics, and returns that before it asks the route; so it is read here first.
     pub(crate) fn bundle_mtu(&self) -> u32 {
+        /// The bits of the pointer to the metrics that are flags.
         const FLAGS: c_ulong = u32_as_usize(bindings::DST_METRICS_FLAGS);
+        /// Where the MTU is among the metrics.
         const MTU: usize = u32_as_usize(bindings::RTAX_MTU) - 1;
 
         if self.state().is_some() {
@@ -139,10 +147,12 @@ impl Dst {
 }
 
 impl Bundle {
-    /// Takes `dst`, which was found for `flow`, as a bundle, if it goes through IPsec, refers to no
-    /// other namespaces than those of `holds`, and would be found again for every packet of the
-    /// flow, for as long as nothing changes that the kernel tells of, or that [`Self::is_valid`]
-    /// sees. That is not so where
+    /// Takes `dst`, which was found for `flow`, as a bundle.
+    ///
+    /// Returns `None` unless `dst` goes through IPsec, refers to no other namespaces than those of
+    /// `holds`, and would be found again for every packet of the flow, for as long as nothing
+    /// changes that the kernel tells of or that [`Self::is_valid`] sees. It would not be found
+    /// again where
     ///
     /// - the look-up has to be repeated because it asks the key managers for more: optional
     ///   transforms that have no state yet, and states that each CPU has of its own;
@@ -205,7 +215,7 @@ impl Bundle {
         })
     }
 
-    /// Whether packets of the flow can be handed to a neighbour at once.
+    /// Whether packets of the flow can be handed to a neighbour at once (`NUD_VALID`).
     fn has_valid_neighbour(dst: &Dst, flow: &Flow) -> bool {
         // SAFETY: The bundle is live, and the flow is of its family.
         let neighbour = unsafe { bindings::dst_neigh_lookup(dst.as_raw(), flow.destination()) };
@@ -228,7 +238,7 @@ impl Bundle {
             && source == [0; 4]
     }
 
-    /// The policies of a bundle.
+    /// The policies of a bundle; of a dst that is none, none.
     fn policies(dst: &Dst) -> impl Iterator<Item = *mut bindings::xfrm_policy> {
         let xdst = Self::fields(dst);
         // SAFETY: The bundle is live, and what is read here does not change.
@@ -242,7 +252,7 @@ impl Bundle {
         Self::parts(dst).map_while(Dst::state)
     }
 
-    /// The bundle, the bundles that it is made of, and at last the route.
+    /// The bundle, the bundles that it is made of, and at last the route (`xfrm_dst_child()`).
     fn parts(dst: &Dst) -> impl Iterator<Item = &Dst> {
         let next = |dst: &&Dst| {
             dst.state()?;
@@ -253,19 +263,23 @@ impl Bundle {
         core::iter::successors(Some(dst), next)
     }
 
+    /// The bundle's own structure, which begins with the dst. Only where the dst has a state is
+    /// there one.
     fn fields(dst: &Dst) -> *mut bindings::xfrm_dst {
         dst.as_raw().cast()
     }
 
-    /// Whether it refers to `net`.
+    /// Whether the bundle refers to `net`.
     pub(crate) fn refers_to(&self, net: &Net) -> bool {
         self.holds.0.is_of(net) || self.holds.1.as_ref().is_some_and(|hold| hold.is_of(net))
     }
 
-    /// Whether the bundle can be used still: its first policy, states and routes are there and
-    /// valid, and its MTU is up to date. That is what the kernel asks of bundles that sockets keep.
-    /// It does not say that a look-up would find the same one: another policy, state or route may
-    /// have come that it would prefer.
+    /// Whether the bundle can still be used (`xfrm_dst_check()`).
+    ///
+    /// That is: its first policy, its states and its routes are there and valid, and its MTU is up
+    /// to date. The kernel asks the same of bundles that sockets keep. It does not say that a
+    /// look-up would find the same bundle: another policy, state or route may have come that the
+    /// look-up would prefer.
     pub(crate) fn is_valid(&self, _rcu: &rcu::Guard) -> bool {
         let dst = self.dst.as_raw();
         // As dst_check() does with what asks to be checked always, as bundles do.
@@ -278,7 +292,8 @@ impl Bundle {
         !unsafe { check(dst, 0) }.is_null()
     }
 
-    /// Notes the time at which the policies were used, as the look-up does; key managers read it.
+    /// Notes the time at which the policies were used, in seconds, as the look-up does. Key
+    /// managers read it.
     pub(crate) fn stamp_policies(&self) {
         // SAFETY: It only reads the clock.
         let now = unsafe { bindings::ktime_get_real_seconds() };
@@ -289,14 +304,14 @@ impl Bundle {
         }
     }
 
-    /// The bundle as somewhere that packets can be sent to.
+    /// The bundle as a dst that packets can be sent through.
     pub(crate) fn dst(&self) -> ARef<Dst> {
         self.dst.clone()
     }
 }
 
-/// Whether packets go the same way through two bundles: by the same policies and states to the same
-/// router on the same device, and as large.
+/// Whether packets go the same way through two bundles: by the same policies and states, to the
+/// same router on the same device, and with the same MTU.
 #[cfg(SHADOW)]
 pub(crate) fn is_same_way(one: &Dst, other: &Dst, rcu: &rcu::Guard) -> bool {
     let path = |dst| Bundle::parts(dst).find(|dst| dst.state().is_none());

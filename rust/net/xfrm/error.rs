@@ -59,23 +59,31 @@ use kernel::{
     }, //
 };
 
-/// An ICMP or ICMPv6 error about an IPsec packet of ours.
+/// An ICMP or ICMPv6 error about an IPsec packet that this host has sent, which asks for a smaller
+/// MTU or another router.
 ///
 /// # Invariants
 ///
 /// `skb` begins with the packet, as far as it is quoted, and holds its whole network header, which
 /// is one of `family`. It has come in by a device.
 pub(crate) struct IcmpError<'a> {
+    /// The error, from the packet on that it quotes.
     skb: &'a mut SkBuff,
+    /// What it asks for.
     request: Request,
+    /// The family of the error, and of the packet that it quotes.
     family: Family,
+    /// The protocol of the packet that it quotes.
     protocol: Protocol,
+    /// The state that this packet went through.
     state: OwnedState,
 }
 
 impl<'a> IcmpError<'a> {
-    /// The IPv4 error in `skb`, from the packet that it quotes on, if it asks for something about a
-    /// state that we have; `info` is its MTU.
+    /// The IPv4 error in `skb`, which begins with the packet that it quotes. `info` is its MTU, in
+    /// bytes.
+    ///
+    /// Returns `None` if the error asks for nothing, or is about a state that is not there.
     pub(super) fn from_icmp(skb: &'a mut SkBuff, info: u32, rcu: &rcu::Guard) -> Option<Self> {
         let request = Request::from_icmp(skb, info)?;
         let [version_ihl] = skb.bytes(0)?;
@@ -84,7 +92,8 @@ impl<'a> IcmpError<'a> {
         Self::new(skb, Family::Inet, protocol, offset, request, rcu)
     }
 
-    /// The same for an IPv6 error of type `kind`. The IPsec header comes after `offset` bytes.
+    /// As [`Self::from_icmp`], for an IPv6 error of type `kind`. The IPsec header comes after
+    /// `offset` bytes.
     pub(super) fn from_icmpv6(
         skb: &'a mut SkBuff,
         kind: u8,
@@ -97,8 +106,8 @@ impl<'a> IcmpError<'a> {
         Self::new(skb, Family::Inet6, protocol, offset, request, rcu)
     }
 
-    /// The error about the packet that `skb` begins with, whose IPsec header comes after `offset`
-    /// bytes.
+    /// The error about the packet that `skb` begins with, if its state is there. The IPsec header
+    /// comes after `offset` bytes.
     fn new(
         skb: &'a mut SkBuff,
         family: Family,
@@ -132,19 +141,21 @@ impl<'a> IcmpError<'a> {
         })
     }
 
-    /// The state that the packet went through.
+    /// The state that the quoted packet went through.
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
 
-    /// The device that the error came in by.
+    /// The device that the error came in by, as long as that is there.
     pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g NetDevice> {
         self.skb.device(rcu)
     }
 
-    /// The route that the packet took, if it was to leave through the device with the index `oif`
-    /// in the namespace of the state (0 for none), as [`State::route`] has it. That device stands
-    /// for its VRF, and for no more.
+    /// The route that the quoted packet took, looked up by [`State::route`], whose errors it has.
+    ///
+    /// `oif` is the index, in the namespace of the state, of the device that the packet was to
+    /// leave through, 0 for none. That device stands for its VRF, and for no more. Fails with
+    /// `EINVAL` also if the packet is cut off before its TOS.
     pub(crate) fn route(&self, oif: c_int) -> Result<ARef<Dst>> {
         let tos = match self.family {
             Family::Inet => {
@@ -160,8 +171,9 @@ impl<'a> IcmpError<'a> {
         self.state.route(oif, tos, self.route_mark())
     }
 
-    /// The mark by which that route is looked up. What the state leaves of a packet's own mark, the
-    /// error can tell, if marks are to be reflected (`fwmark_reflect`).
+    /// The mark by which that route is looked up, in host byte order. A state may leave bits of a
+    /// packet's own mark as they are: those are taken from the error, if marks are to be reflected
+    /// (`fwmark_reflect`), else they are 0.
     fn route_mark(&self) -> u32 {
         let net = self.state.net().as_raw();
         // SAFETY: The namespace is live.
@@ -173,9 +185,11 @@ impl<'a> IcmpError<'a> {
         })
     }
 
-    /// Does what the error asks for, to [that route](Self::route): the same look-up is made as for
-    /// the packet. A route that is to be redirected by IPv6 is one through the device by which the
-    /// error came in.
+    /// Does what the error asks for to the [route](Self::route) of the quoted packet. `oif` is the
+    /// index of the device that the packet was to leave through, 0 for none.
+    ///
+    /// The same look-up is made as for the packet; without a route nothing happens. A redirect of
+    /// IPv6 changes a route through the device that the error came in by.
     pub(crate) fn apply(&mut self, oif: c_int, rcu: &rcu::Guard) {
         let net = self.state.net();
         let vrf = NetDevice::by_index(net, oif, rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
@@ -218,14 +232,15 @@ impl<'a> IcmpError<'a> {
 /// What an error that came in asks for.
 #[derive(Clone, Copy)]
 enum Request {
-    /// Send packets of at most this many bytes.
+    /// Send packets of at most this many bytes (`ICMP_FRAG_NEEDED`, `ICMPV6_PKT_TOOBIG`).
     Mtu(u32),
-    /// Send packets for the destination through another router.
+    /// Send packets for the destination through another router (`ICMP_REDIRECT`,
+    /// `NDISC_REDIRECT`).
     Redirect,
 }
 
 impl Request {
-    /// What the IPv4 error in `skb` asks for, if it is one of these; `info` is its MTU.
+    /// What the IPv4 error in `skb` asks for, if it is one of these. `info` is its MTU, in bytes.
     fn from_icmp(skb: &SkBuff, info: u32) -> Option<Self> {
         let (kind, code) = skb.icmp_type_code()?;
         match (u32::from(kind), u32::from(code)) {
@@ -235,7 +250,8 @@ impl Request {
         }
     }
 
-    /// What the IPv6 error of type `kind` asks for, if it is one of these; `info` is its MTU.
+    /// What the IPv6 error of type `kind` asks for, if it is one of these. `info` is its MTU, in
+    /// bytes.
     fn from_icmpv6(kind: u8, info: u32) -> Option<Self> {
         match u32::from(kind) {
             bindings::ICMPV6_PKT_TOOBIG => Some(Self::Mtu(info)),

@@ -69,14 +69,17 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What happens to policies and states is told; undone when dropped.
+/// The registration of a listener to what happens to policies and states. Dropping it undoes it,
+/// and sleeps until nobody is in the listener.
 ///
-/// That is: they are added, updated, deleted, flushed, migrated, about to expire or expired. It is
-/// told when it can be found. Two things are not told: states that expire by their count of packets
-/// or bytes stop being valid at once, and what `XFRM_MSG_MIGRATE_STATE` adds; see
-/// [`Net::newest_state`].
+/// The listener is told when policies and states are added, updated, deleted, flushed, migrated,
+/// about to expire, or expired. It is told after a look-up can find the change. Two things are not
+/// told: that a state expires by its count of packets or bytes, after which it is not valid any
+/// more ([`Bundle::is_valid`](super::Bundle::is_valid)); and what `XFRM_MSG_MIGRATE_STATE` adds
+/// ([`Net::newest_state`]).
 #[pin_data(PinnedDrop)]
 pub(crate) struct EventsRegistration<L: Listener> {
+    /// The key manager that the kernel knows.
     #[pin]
     manager: Opaque<bindings::xfrm_mgr>,
     _listener: PhantomData<L>,
@@ -88,7 +91,7 @@ unsafe impl<L: Listener> Send for EventsRegistration<L> {}
 unsafe impl<L: Listener> Sync for EventsRegistration<L> {}
 
 impl<L: Listener> EventsRegistration<L> {
-    /// Registers `L`.
+    /// Registers `L` (`xfrm_register_km()`). That can't fail.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             manager <- Opaque::ffi_init(|slot: *mut bindings::xfrm_mgr| {
@@ -109,6 +112,8 @@ impl<L: Listener> EventsRegistration<L> {
         })
     }
 
+    /// Tells the listener that something has changed in `net`.
+    ///
     /// # Safety
     ///
     /// `net` is live, and the caller in an RCU read-side critical section.
@@ -118,6 +123,8 @@ impl<L: Listener> EventsRegistration<L> {
         L::changed(net, &rcu);
     }
 
+    /// The callback `notify`: something has happened to a state.
+    ///
     /// # Safety
     ///
     /// The kernel calls this, in an RCU read-side critical section, with an event of a state, or of
@@ -143,6 +150,8 @@ impl<L: Listener> EventsRegistration<L> {
         0
     }
 
+    /// The callback `notify_policy`: something has happened to a policy.
+    ///
     /// # Safety
     ///
     /// The kernel calls this, in an RCU read-side critical section, with an event of a policy, or
@@ -164,6 +173,9 @@ impl<L: Listener> EventsRegistration<L> {
         0
     }
 
+    /// The callback `migrate`: a policy and its states have got other addresses. Returns
+    /// `-EOPNOTSUPP`, which leaves the answer to other key managers.
+    ///
     /// # Safety
     ///
     /// The kernel calls this, in an RCU read-side critical section, when a policy and its states
@@ -184,7 +196,8 @@ impl<L: Listener> EventsRegistration<L> {
         EOPNOTSUPP.to_errno()
     }
 
-    /// We negotiate nothing; other key managers may. The kernel requires this.
+    /// The callback `acquire`, which the kernel requires: a state is wanted. Returns `-ENOENT`,
+    /// because this key manager negotiates nothing; others may.
     extern "C" fn acquire(
         _state: *mut bindings::xfrm_state,
         _template: *mut bindings::xfrm_tmpl,
@@ -193,8 +206,8 @@ impl<L: Listener> EventsRegistration<L> {
         ENOENT.to_errno()
     }
 
-    /// Nor do we read policies of sockets: the result of those asked before remains what it is. The
-    /// kernel requires this, too.
+    /// The callback `compile_policy`, which the kernel requires, too: a socket is to get a policy.
+    /// Returns none, and leaves the result of the key managers that were asked before as it is.
     extern "C" fn compile_policy(
         _sock: *mut bindings::sock,
         _option: c_int,

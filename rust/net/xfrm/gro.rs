@@ -69,11 +69,11 @@ use kernel::{
     sync::rcu, //
 };
 
-/// Length of a UDP header.
+/// The length of a UDP header, in bytes.
 const UDP: usize = 8;
 
-/// The state that GRO takes a packet for, which has just come out of a tunnel; with the family of
-/// the packet.
+/// The state that GRO is going to give a packet to that has just come out of a tunnel, and the
+/// family of the packet; `None` if GRO leaves it alone.
 #[inline]
 pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     // SAFETY: Nothing is asked of the caller.
@@ -84,11 +84,12 @@ pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState,
     }
 }
 
+/// As [`next_by_gro`], where GRO takes ESP.
 #[cold]
 fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     let family = skb.family()?;
     let spi = skb.bytes_anywhere(esp_offset(skb, family)?)?;
-    // Otherwise it is a message of IKE, by the port that ESP uses as well.
+    // Then it is a message of IKE, which uses the same port as ESP.
     if spi == [0; 4] {
         return None;
     }
@@ -97,8 +98,8 @@ fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     Some((state, family))
 }
 
-/// Where in the packet ESP begins, if it has it: behind the IP header or in UDP. GRO takes no
-/// fragments.
+/// Where ESP begins in the packet, in bytes from the network header: behind the IP header, or in
+/// UDP. `None` if there is no ESP, or the packet is a fragment, which GRO does not take.
 fn esp_offset(skb: &SkBuff, family: Family) -> Option<usize> {
     let (protocol, offset) = match family {
         Family::Inet => {

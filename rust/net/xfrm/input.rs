@@ -105,17 +105,19 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What a handler says of a packet that its last state is done with.
+/// A handler's answer to a packet that its last state is done with.
 pub(crate) enum Received {
-    /// It is ours and goes on.
+    /// The packet is the handler's, and goes on.
     Taken,
-    /// It is not ours: ask the next handler.
+    /// The packet is not the handler's: the kernel asks the next one.
     NotOurs,
-    /// It is ours and is dropped; the kernel calls [`Handler::dropped`] next.
+    /// The packet is the handler's, and is to be dropped: the kernel calls [`Handler::dropped`]
+    /// next.
     Drop(Error),
 }
 
 impl Received {
+    /// The answer as `xfrm_rcv_cb()` takes it from a handler.
     fn to_raw(&self) -> c_int {
         match self {
             Received::Taken => 0,
@@ -125,23 +127,30 @@ impl Received {
     }
 }
 
-/// Somebody who takes IPsec packets.
+/// Somebody who takes IPsec packets. All methods are called in softirq context.
 pub(crate) trait Handler: 'static {
-    /// Whether a packet may go through the state `next`. It has come through IPsec before, and no
-    /// policy check has seen all of that yet; the last one will, if nothing is decided here.
+    /// Whether a packet of the address family `family` may go through the state `next`. If not, it
+    /// is dropped.
+    ///
+    /// Only packets are asked about that have come through IPsec before, where no policy check has
+    /// seen all of that yet. The last check will, if nothing is decided here.
     fn may_enter(skb: &mut SkBuff, next: &State, family: Family, rcu: &rcu::Guard) -> bool;
 
-    /// The last state is done with the packet.
+    /// Takes a packet that its last state is done with, or says that it is somebody else's. What
+    /// is taken goes on as a packet of the device that it has now.
     fn received(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received;
 
-    /// The packet is dropped, by the kernel or by [`Self::received`].
+    /// Counts a packet that is dropped, by the kernel or because [`Self::received`] said so, if it
+    /// is the handler's.
     fn dropped(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received;
 
-    /// An error came in about a packet that was sent. Returns whether it is ours.
+    /// Handles an error that came in about a packet that was sent. Returns whether it is the
+    /// handler's.
     fn error(error: IcmpError<'_>, rcu: &rcu::Guard) -> bool;
 }
 
-/// Whether a packet may go through the state that is next.
+/// Whether a packet may go through the state that is next. `nexthdr` and `spi` (network byte order)
+/// are those of [`enter`].
 ///
 /// # Safety
 ///
@@ -163,7 +172,12 @@ unsafe fn may_enter<H: Handler>(
     }
 }
 
-/// Lets a packet in, unless it has come through states that do not satisfy the policies.
+/// Lets a packet into its state (`xfrm_input()`), unless it has come through states before that do
+/// not satisfy the policies.
+///
+/// `nexthdr` is the protocol. `spi` is in network byte order; 0 if it is to be read from the
+/// header. `encap_type` is 0, or the kind of UDP or TCP encapsulation. Returns what the kernel
+/// takes from a protocol's handler.
 ///
 /// # Safety
 ///
@@ -192,6 +206,9 @@ unsafe fn enter<H: Handler>(
     }
 }
 
+/// The callback `cb_handler`: the packet is through its last state, or is dropped if `err` is not
+/// 0.
+///
 /// # Safety
 ///
 /// The kernel calls this for a packet that IPsec is done with, or drops.
@@ -214,8 +231,8 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     .to_raw()
 }
 
-/// Whether an error is the handler's. One that is not, because there is a state but no interface
-/// for it, goes to the next handler (`-1`); all others end here (`0`).
+/// Has the handler handle an error. Returns -1 if the next handler is to be asked, because there is
+/// a state but it is not this handler's; 0 if not.
 fn handle_error<H: Handler>(error: Option<IcmpError<'_>>, rcu: &rcu::Guard) -> c_int {
     match error.map(|error| H::error(error, rcu)) {
         Some(false) => -1,
@@ -223,6 +240,8 @@ fn handle_error<H: Handler>(error: Option<IcmpError<'_>>, rcu: &rcu::Guard) -> c
     }
 }
 
+/// The callback `err_handler` of IPv4. `info` is the MTU, in host byte order.
+///
 /// # Safety
 ///
 /// The kernel calls this for an ICMP error, from the packet that it quotes on.
@@ -236,6 +255,9 @@ pub(super) unsafe extern "C" fn error4<H: Handler>(
     handle_error::<H>(IcmpError::from_icmp(skb, info, &rcu), &rcu)
 }
 
+/// The callback `err_handler` of IPv6, with the type of the error, where the IPsec header is in the
+/// packet, and the MTU in network byte order.
+///
 /// # Safety
 ///
 /// The kernel calls this for an ICMPv6 error, from the packet that it quotes on.
@@ -257,6 +279,8 @@ pub(super) unsafe extern "C" fn error6<H: Handler>(
     handle_error::<H>(error, &rcu)
 }
 
+/// The callback `handler` of IPv4: a packet came in.
+///
 /// # Safety
 ///
 /// The kernel hands over a packet with an IPv4 header.
@@ -268,6 +292,8 @@ unsafe extern "C" fn handle4<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
     }
 }
 
+/// The callback `handler` of IPv6: a packet came in.
+///
 /// # Safety
 ///
 /// The kernel hands over a packet with an IPv6 header.
@@ -279,7 +305,7 @@ unsafe extern "C" fn handle6<H: Handler>(skb: *mut bindings::sk_buff) -> c_int {
     }
 }
 
-/// For packets that were encapsulated in UDP or TCP.
+/// The callback `input_handler` of IPv4: a packet came in that was encapsulated in UDP or TCP.
 ///
 /// # Safety
 ///
@@ -294,7 +320,7 @@ unsafe extern "C" fn input4<H: Handler>(
     unsafe { enter::<H>(skb, nexthdr, spi, encap_type, Family::Inet) }
 }
 
-/// For packets that were encapsulated in UDP or TCP.
+/// The callback `input_handler` of IPv6: a packet came in that was encapsulated in UDP or TCP.
 ///
 /// # Safety
 ///
@@ -309,13 +335,17 @@ unsafe extern "C" fn input6<H: Handler>(
     unsafe { enter::<H>(skb, nexthdr, spi, encap_type, Family::Inet6) }
 }
 
-/// A handler is registered for a protocol of IPsec, in both families; undone when dropped.
+/// The registration of a handler for a protocol of IPsec, in both address families. Dropping it
+/// undoes it, and sleeps until no packet is in the handler.
 #[pin_data(PinnedDrop)]
 pub(crate) struct ProtocolRegistration<H: Handler> {
+    /// The callbacks for IPv4.
     #[pin]
     v4: Opaque<bindings::xfrm4_protocol>,
+    /// The callbacks for IPv6.
     #[pin]
     v6: Opaque<bindings::xfrm6_protocol>,
+    /// The number of the protocol.
     protocol: u8,
     _handler: PhantomData<H>,
 }
@@ -326,7 +356,9 @@ unsafe impl<H: Handler> Send for ProtocolRegistration<H> {}
 unsafe impl<H: Handler> Sync for ProtocolRegistration<H> {}
 
 impl<H: Handler> ProtocolRegistration<H> {
-    /// Registers the handler. Fails with `EEXIST` when the priority is taken.
+    /// Registers the handler (`xfrm4_protocol_register()`, `xfrm6_protocol_register()`). Fails with
+    /// `EEXIST` if the priority is taken in one of the families, with `EAGAIN` if the kernel knows
+    /// another implementation of the protocol.
     pub(crate) fn new(protocol: Protocol, priority: c_int) -> impl PinInit<Self, Error> {
         let protocol = protocol.as_raw();
         // SAFETY: On success both handlers are registered and pinned; on failure none is.

@@ -70,15 +70,17 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// Makes the functions known to the verifier. They are until the module goes.
+/// Makes the functions known to the verifier, which knows them until the module goes. Fails as
+/// `register_btf_kfunc_id_set()` does. In process context; may sleep.
 pub(crate) fn register() -> Result {
     // SAFETY: The set of functions is static.
     to_result(unsafe { bindings::register_xfrm_interface_kfuncs() })
 }
 
-/// Reads which connection a packet belongs to: by its metadata, or else by its route.
+/// Reads which connection a packet belongs to: from its metadata, or else from its route.
 ///
-/// Returns 0, or `-EINVAL` if nothing says so.
+/// `if_id` is written in host byte order, `link` as an interface index. Returns 0, or `-EINVAL` if
+/// neither says so.
 ///
 /// # Safety
 ///
@@ -104,7 +106,8 @@ unsafe extern "C" fn net_xfrm_info_get(
     0
 }
 
-/// Sets which connection a packet is to be sent through. Its route is kept with the metadata.
+/// Sets which connection a packet is to be sent through: `if_id` in host byte order, and the index
+/// of the device to send through, 0 for any. The route of the packet is kept with the metadata.
 ///
 /// Returns 0, `-EINVAL` if the packet has metadata, or `-ENOMEM`, which leaves it as it was.
 ///

@@ -93,23 +93,27 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How the encapsulation is written in netlink.
+/// How the encapsulation is written in netlink (`struct lwtunnel_encap_ops`).
 pub(crate) trait EncapOps: 'static {
     /// The room that [`Self::fill`] needs, in bytes.
     const SIZE: usize;
 
-    /// Reads the attributes nested in `encap`.
+    /// Reads what a new route is to say from the attributes nested in `encap` (`RTA_ENCAP`). An
+    /// error refuses the route, and says why in `ack`.
     fn build(encap: Attr<'_>, ack: &mut ExtAck<'_>) -> Result<MdInfo>;
 
-    /// Adds the attributes to a message.
+    /// Adds the attributes of a route to a message. Fails with `EMSGSIZE` if there is no room.
     fn fill(info: MdInfo, message: &mut Message<'_>) -> Result;
 }
 
-/// The encapsulation is registered; undone when dropped. Routes that use it hold a reference to the
-/// module, so that it stays while there are any. A module whose initialisation fails does not wait
-/// for them: it registers this last.
+/// The registration of the encapsulation. Dropping it undoes it, and sleeps for a grace period.
+///
+/// A route that has the encapsulation holds a reference to the module, so the module stays while
+/// there are any. A module whose initialisation fails does not wait for them: it registers this
+/// last.
 #[pin_data(PinnedDrop)]
 pub(crate) struct EncapRegistration<E: EncapOps> {
+    /// The callbacks.
     #[pin]
     ops: Opaque<bindings::lwtunnel_encap_ops>,
     _encap: PhantomData<E>,
@@ -121,7 +125,8 @@ unsafe impl<E: EncapOps> Send for EncapRegistration<E> {}
 unsafe impl<E: EncapOps> Sync for EncapRegistration<E> {}
 
 impl<E: EncapOps> EncapRegistration<E> {
-    /// Registers the encapsulation for `module`. Fails with `EEXIST` when another module has.
+    /// Registers the encapsulation for `module` (`lwtunnel_encap_add_ops()`). Fails with `EEXIST`
+    /// if another module has done so.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ops <- Opaque::try_ffi_init(move |slot: *mut bindings::lwtunnel_encap_ops| {
@@ -157,6 +162,9 @@ impl<E: EncapOps> EncapRegistration<E> {
         unsafe { &*(&raw const (*state).data).cast() }
     }
 
+    /// The callback `build_state`: a route is made. Returns 0, or what [`EncapOps::build`] fails
+    /// with, or `-ENOMEM`.
+    ///
     /// # Safety
     ///
     /// The kernel calls this for an attribute of a request, with a place for the result.
@@ -194,11 +202,16 @@ impl<E: EncapOps> EncapRegistration<E> {
         })
     }
 
+    /// The callback `destroy_state`: a route goes. The kernel frees the state itself.
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a state made by `build_state`, which owns nothing.
     unsafe extern "C" fn destroy_state(_state: *mut bindings::lwtunnel_state) {}
 
+    /// The callback `fill_encap`: a route is dumped. Returns 0, or what [`EncapOps::fill`] fails
+    /// with.
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a message that it builds and a state made by `build_state`.
@@ -215,6 +228,8 @@ impl<E: EncapOps> EncapRegistration<E> {
         from_result(|| E::fill(info, &mut message).map(|()| 0))
     }
 
+    /// The callback `get_encap_size`: how much room the attributes need, in bytes.
+    ///
     /// # Safety
     ///
     /// The kernel calls this for a state made by `build_state`.
@@ -223,6 +238,8 @@ impl<E: EncapOps> EncapRegistration<E> {
         E::SIZE as c_int
     }
 
+    /// The callback `cmp_encap`: 0 if two routes say the same, else 1.
+    ///
     /// # Safety
     ///
     /// The kernel calls this for two states made by `build_state`.

@@ -87,6 +87,8 @@ pub(crate) struct MdInfo {
 }
 
 impl MdInfo {
+    /// Reads the info that `info` points to, without the route in it.
+    ///
     /// # Safety
     ///
     /// `info` is valid for reads, and nobody writes there.
@@ -100,7 +102,7 @@ impl MdInfo {
         }
     }
 
-    /// The same for the C side, which takes over the reference to `route`.
+    /// The info for the C side, which takes over the reference to `route`.
     pub(super) fn into_raw(self, route: Option<ARef<Dst>>) -> bindings::xfrm_md_info {
         bindings::xfrm_md_info {
             if_id: self.if_id,
@@ -110,7 +112,8 @@ impl MdInfo {
     }
 }
 
-/// The number of the encapsulation that assigns packets to IPsec connections.
+/// The number of the encapsulation that assigns packets to IPsec connections
+/// (`LWTUNNEL_ENCAP_XFRM`).
 pub(super) const ENCAP_XFRM: u32 = bindings::lwtunnel_encap_types_LWTUNNEL_ENCAP_XFRM;
 
 impl Dst {
@@ -130,8 +133,8 @@ impl Dst {
 }
 
 impl Metadata {
-    /// Makes metadata (`METADATA_XFRM`) that say which connection a packet belongs to, and keep the
-    /// `route` that it had. Fails with `ENOMEM`.
+    /// Makes metadata (`METADATA_XFRM`) that says which connection a packet belongs to, and keeps
+    /// the `route` that the packet had. Fails with `ENOMEM`; does not sleep.
     pub(in crate::net) fn new_xfrm(info: MdInfo, route: Option<ARef<Dst>>) -> Result<ARef<Self>> {
         // SAFETY: It only allocates.
         let metadata = unsafe {
@@ -152,8 +155,8 @@ impl Metadata {
         Ok(unsafe { Self::from_owned(metadata) })
     }
 
-    /// Which connection the packet belongs to, and the route that it had before these were
-    /// attached; `None` if they are metadata of another kind.
+    /// Which connection the packet belongs to, and the route that it had before the metadata was
+    /// attached; `None` if this is metadata of another kind.
     pub(crate) fn xfrm_info(&self) -> Option<(MdInfo, Option<&Dst>)> {
         let metadata = self.as_raw();
         // SAFETY: The metadata is live, and nobody changes it. The type says which member of the
@@ -170,8 +173,8 @@ impl Metadata {
 }
 
 impl SkBuff {
-    /// The connection that the packet's metadata name, if any, and the route that it has, or had
-    /// before these were attached.
+    /// The connection that the packet's metadata names, if it has any, and the route that the
+    /// packet has, or had before the metadata was attached.
     #[inline]
     pub(crate) fn md_info_and_route(&mut self) -> (Option<MdInfo>, Option<&Dst>) {
         match self.dst() {
@@ -185,12 +188,12 @@ impl SkBuff {
     }
 }
 
-/// Metadata that say which IPsec connection packets belong to, to be attached to any number of
-/// them. Nobody changes them.
+/// Metadata that says which IPsec connection packets belong to, to be attached to any number of
+/// them. Nobody changes it.
 ///
 /// # Invariants
 ///
-/// The metadata have no route.
+/// The metadata has no route.
 #[derive(Clone)]
 pub(crate) struct SharedMetadata(ARef<Metadata>);
 
@@ -200,7 +203,7 @@ unsafe impl Send for SharedMetadata {}
 unsafe impl Sync for SharedMetadata {}
 
 impl SharedMetadata {
-    /// Makes metadata that say `info`. Fails with `ENOMEM`.
+    /// Makes metadata that says `info`. Fails with `ENOMEM`; does not sleep.
     pub(crate) fn new(info: MdInfo) -> Result<Self> {
         // INVARIANT: There is no route.
         Metadata::new_xfrm(info, None).map(Self)

@@ -111,7 +111,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// The number in the IP header.
+    /// The protocol's number in an IP header (`IPPROTO_*`).
     pub(crate) const fn as_raw(self) -> u8 {
         match self {
             Protocol::Esp => u32_into_u8::<{ bindings::IPPROTO_ESP }>(),
@@ -120,6 +120,7 @@ impl Protocol {
         }
     }
 
+    /// The protocol with the number `protocol`, if it is one of these.
     const fn from_raw(protocol: u8) -> Option<Self> {
         match protocol as u32 {
             bindings::IPPROTO_ESP => Some(Protocol::Esp),
@@ -130,7 +131,8 @@ impl Protocol {
     }
 }
 
-/// A Security Parameter Index: which state of a destination and protocol. Network byte order.
+/// A Security Parameter Index, in network byte order: says which of the states for one destination
+/// and protocol a packet belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spi(u32);
 
@@ -140,7 +142,7 @@ impl Spi {
         Self(u32::from_ne_bytes(bytes))
     }
 
-    /// The SPI that stands for a Compression Parameter Index, in network byte order.
+    /// The SPI that stands for the Compression Parameter Index in these two bytes of a packet.
     fn from_cpi(bytes: [u8; 2]) -> Self {
         Self(u32::from(u16::from_be_bytes(bytes)).to_be())
     }

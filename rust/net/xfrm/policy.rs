@@ -78,13 +78,14 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// The bundle of states through which the policies of the interface `if_id` send packets of `flow`
-/// that would take `route`; `route` itself when no policy applies.
+/// The bundle of states through which the policies of the interface `if_id` (host byte order) send
+/// packets of `flow` that would take `route`; `route` itself if no policy applies
+/// (`xfrm_lookup_with_ifid()`).
 ///
-/// Fails with `EPERM` when a policy blocks the flow, while there is no state for it (an acquire is
-/// sent to the key managers) with `EAGAIN` if packets are to wait for one
-/// (`net.core.xfrm_larval_drop` is 0) and with `EREMOTE` if not, or for lack of memory or of a
-/// route.
+/// Fails with `EPERM` if a policy blocks the flow. While there is no state for the flow, an acquire
+/// is sent to the key managers, and the look-up fails with `EAGAIN` if packets are to wait for one
+/// (`net.core.xfrm_larval_drop` is 0), with `EREMOTE` if not. It fails also for lack of memory or
+/// of a route.
 pub(crate) fn lookup_with_ifid(
     net: &Net,
     route: ARef<Dst>,
@@ -108,15 +109,18 @@ pub(crate) fn lookup_with_ifid(
 }
 
 impl Net {
-    /// For how many seconds key managers may take to negotiate states
-    /// (`net.core.xfrm_acq_expires`).
+    /// How many seconds key managers may take to negotiate states (`net.core.xfrm_acq_expires`).
     pub(crate) fn acquire_expires(&self) -> u32 {
         // SAFETY: The namespace is live; others write the whole field.
         unsafe { read_once(&raw const (*self.as_raw()).xfrm.sysctl_acq_expires) }
     }
 }
 
-/// Whether the policies allow a packet that came in, given the states that it came through.
+/// Whether the policies allow a packet of the address family `family` that came in, given the
+/// states that it came through (`xfrm_policy_check()`).
+///
+/// A refusal is counted in the namespace's statistics. What was checked is verified from here on
+/// ([`SkBuff::is_unverified`]).
 pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The packet is valid, borrowed exclusively, and has a network header of that family.
     unsafe {
@@ -126,9 +130,9 @@ pub(crate) fn check_in(skb: &mut SkBuff, family: Family) -> bool {
     }
 }
 
-/// As [`check_in`], but a refusal is not counted.
+/// As [`check_in`], but a refusal is not counted. `net` is the namespace whose policies are asked.
 ///
-/// `net` is the namespace whose policies are asked.
+/// Softirqs have to be disabled, as they are wherever packets come in.
 pub(crate) fn try_check_in(net: &Net, skb: &mut SkBuff, family: Family) -> bool {
     // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a network
     // header of that family. Packets come in with softirqs disabled.

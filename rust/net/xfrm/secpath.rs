@@ -35,13 +35,15 @@ use crate::{
 };
 
 impl SkBuff {
+    /// The packet's security path, if it came through IPsec (`skb_sec_path()`).
     fn sec_path(&self) -> Option<&bindings::sec_path> {
         let path = self.ext_find(bindings::skb_ext_id_SKB_EXT_SEC_PATH)?;
         // SAFETY: Extensions with this number are of this type, and belong to the packet.
         Some(unsafe { path.cast().as_ref() })
     }
 
-    /// The last of the IPsec states that the packet came through, if it did, and the one before.
+    /// The last of the IPsec states that the packet came through, and the one before it, if any.
+    /// `None` if it came through none.
     fn last_states(&self) -> Option<(Option<&State>, &State)> {
         let path = self.sec_path()?;
         // SAFETY: The path holds references to its states.
@@ -53,16 +55,16 @@ impl SkBuff {
         }
     }
 
-    /// The last of the IPsec states that the packet came through, if it did.
+    /// The last of the IPsec states that the packet came through, if it came through any.
     pub(crate) fn last_state(&self) -> Option<&State> {
         Some(self.last_states()?.1)
     }
 
-    /// Of the IPsec states that the packet came through, if it did, the one that says which
-    /// connection it belongs to: the last.
+    /// The IPsec state that says which connection the packet belongs to, if it came through any.
     ///
-    /// But what IPComp did not compress comes through a state that all connections between two
-    /// addresses share. If another protected it on its way, that one is the connection's own.
+    /// That is the last one, with an exception. What IPComp did not compress comes last through a
+    /// state that all connections between two addresses share. If another state protected the
+    /// packet on its way, that one is the connection's own.
     pub(crate) fn connection(&self) -> Option<&State> {
         match self.last_states()? {
             (Some(before), last) if last.is_shared() && !before.is_tunnel() => Some(before),
@@ -70,8 +72,8 @@ impl SkBuff {
         }
     }
 
-    /// Whether the packet came through IPsec, in software or in a device, and a policy check has
-    /// yet to see all of it.
+    /// Whether the packet came through IPsec, in software or in a device, and no policy check has
+    /// seen all of its states yet.
     pub(crate) fn is_unverified(&self) -> bool {
         self.sec_path()
             .is_some_and(|path| path.len > path.verified_cnt || path.olen != 0)

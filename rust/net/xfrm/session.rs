@@ -67,38 +67,42 @@ use kernel::{
     sync::rcu, //
 };
 
-/// Where the policies for a packet are.
+/// Where the policies for a packet are (`struct xfrm_if_decode_session_result`).
 pub(crate) struct Session<'a> {
-    /// The namespace that has them.
+    /// The namespace that has the policies.
     pub(crate) net: &'a Net,
-    /// The interface they belong to, in host byte order.
+    /// The `if_id` of the policies, in host byte order.
     pub(crate) if_id: u32,
 }
 
 /// Somebody who knows the interfaces.
 pub(crate) trait SessionDecoder: 'static {
-    /// Where the policies for the packet are, if it came through an interface.
+    /// Where the policies for the packet, whose address family is `family`, are. `None` if it came
+    /// through no interface: then they are in the packet's own namespace, and without `if_id`.
     fn decode<'g>(skb: &SkBuff, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>>;
 }
 
-/// A decoder is registered; undone when dropped.
+/// The registration of a decoder. Dropping it undoes it, and sleeps for a grace period.
 ///
 /// The kernel has room for one, and takes the last: register it when it is certain that no other
 /// module serves XFRM interfaces.
 pub(crate) struct SessionRegistration<D: SessionDecoder>(PhantomData<D>);
 
 impl<D: SessionDecoder> SessionRegistration<D> {
+    /// What the kernel calls.
     const CALLBACKS: &'static bindings::xfrm_if_cb = &bindings::xfrm_if_cb {
         decode_session: Some(Self::decode_session),
     };
 
-    /// Registers the decoder.
+    /// Registers the decoder (`xfrm_if_register_cb()`). That can't fail.
     pub(crate) fn new() -> Self {
         // SAFETY: The callbacks are static.
         unsafe { bindings::xfrm_if_register_cb(Self::CALLBACKS) };
         Self(PhantomData)
     }
 
+    /// The callback `decode_session`. Returns whether there is a result.
+    ///
     /// # Safety
     ///
     /// The kernel calls this, in an RCU read-side critical section, for a packet that came in and

@@ -66,14 +66,15 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A state.
+/// A state (`struct xfrm_state`).
 ///
-/// It is only ever borrowed, from a packet that came through it or an error about one that did: a
-/// reference of its own would keep the state, but not the namespace that it points to.
+/// It is only ever borrowed, from a packet that came through it, a bundle, or an error about a
+/// packet that it sent. A reference of its own would keep the state, but not the namespace that the
+/// state points to.
 #[repr(transparent)]
 pub(crate) struct State(Opaque<bindings::xfrm_state>);
 
-/// A state that was looked up.
+/// A state that was looked up, for as long as the packet that it was looked up for is handled.
 ///
 /// # Invariants
 ///
@@ -97,16 +98,18 @@ impl Drop for OwnedState {
 }
 
 impl Net {
-    /// What tells the state that was added last from others that are live at the same time; 0 if
-    /// there is none. It changes when one is added, by whomever.
+    /// A number that tells the state that was added last from others that are live at the same
+    /// time; 0 if there is none. It changes when a state is added, by whomever.
     pub(crate) fn newest_state(&self) -> u64 {
         // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
         let first = unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_all.next) };
         usize_as_u64(first.addr())
     }
 
-    /// How large the hash tables of states are; they never shrink. Of states that are as good as
-    /// each other a look-up takes the first, and growing changes the order.
+    /// How large the hash tables of states are (`state_hmask`). They never shrink.
+    ///
+    /// Of states that are as good as each other a look-up takes the first, and growing a table
+    /// changes their order.
     pub(crate) fn state_table_size(&self) -> u32 {
         // SAFETY: The namespace is live, and the number is accessed atomically.
         unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_hmask) }
@@ -114,6 +117,8 @@ impl Net {
 }
 
 impl State {
+    /// The state that `ptr` points to.
+    ///
     /// # Safety
     ///
     /// `ptr` is to a state that lives for `'a`.
@@ -122,32 +127,37 @@ impl State {
         unsafe { &*ptr.cast() }
     }
 
+    /// The state for the C side.
     pub(super) fn as_raw(&self) -> *mut bindings::xfrm_state {
         self.0.get()
     }
 
-    /// The interface that the state belongs to, in host byte order; 0 for none.
+    /// The `if_id` of the interface that the state belongs to, in host byte order; 0 for none. It
+    /// may change while the state is used (`XFRM_MSG_UPDSA`).
     pub(crate) fn if_id(&self) -> u32 {
         // SAFETY: The state is live. An update of the state changes the field while it is read.
         unsafe { read_once(&raw const (*self.as_raw()).if_id) }
     }
 
-    /// Whether the kernel has made the state, for what IPComp does not compress. All connections
-    /// between two addresses share it, and it has the `if_id` of the first of them.
+    /// Whether the kernel has made the state for what IPComp does not compress (`tunnel_users`).
+    /// All connections between two addresses share such a state, and it has the `if_id` of the
+    /// first of them.
     pub(in crate::net) fn is_shared(&self) -> bool {
         // SAFETY: The state is live. The field counts users, while it is read.
         unsafe { read_once(&raw const (*self.as_raw()).tunnel_users.counter) != 0 }
     }
 
-    /// Whether it is for flows with some labels of a security module only.
+    /// Whether the state is only for flows that have certain labels of a security module.
     pub(super) fn has_label(&self) -> bool {
         // SAFETY: The state is live, and the field does not change.
         unsafe { !(*self.as_raw()).security.is_null() }
     }
 
-    /// The mark that the route of a packet with `mark`, once it went through the state, is looked
-    /// up by: what the state sets (`XFRMA_SET_MARK`), which may leave some bits as they are; 0 if
-    /// it sets none.
+    /// The mark by which the route of a packet is looked up once it went through the state; `mark`
+    /// is the packet's own. Both are in host byte order.
+    ///
+    /// It is the mark that the state sets (`XFRMA_SET_MARK`), which may leave some bits as they
+    /// are; 0 if the state sets none.
     pub(in crate::net) fn route_mark(&self, mark: u32) -> u32 {
         // SAFETY: The state is live; an update of it changes the fields while they are read.
         let (value, mask) = unsafe {
@@ -164,9 +174,11 @@ impl State {
     }
 
     /// The route that packets take once they went through the state, looked up as for a bundle
-    /// (`xfrm_bundle_create()`): `oif` is the index of the device that they are to leave through,
-    /// of which no more counts than the VRF it is or belongs to; 0 for none. `tos` is theirs, as
-    /// `mark` is.
+    /// (`xfrm_bundle_create()`).
+    ///
+    /// `oif` is the index of the device that the packets are to leave through, of which no more
+    /// counts than the VRF it is or belongs to; 0 for none. `tos` and `mark` (host byte order) are
+    /// the packets' own. Fails as the look-up of a route does, for instance with `ENETUNREACH`.
     ///
     /// Packets in UDP or TCP are routed by their ports, too. Those are left out here, because
     /// errors about such packets are for UDP and TCP.
@@ -198,14 +210,16 @@ impl State {
         unsafe { Net::from_possible(&raw const (*self.as_raw()).xs_net) }
     }
 
-    /// Whether packets have an IP header of their own inside (tunnel, BEET and IPTFS mode).
+    /// Whether packets have an IP header of their own inside, as in the modes tunnel, BEET and
+    /// IPTFS (`XFRM_MODE_FLAG_TUNNEL`).
     pub(crate) fn is_tunnel(&self) -> bool {
         // SAFETY: The state is live, and its modes do not change.
         let flags = unsafe { (*self.as_raw()).outer_mode.flags };
         u32::from(flags) & bindings::XFRM_MODE_FLAG_TUNNEL != 0
     }
 
-    /// The address family of the packet that was inside the one that `skb` came in.
+    /// The address family of the packet inside that the state has taken out of another one, which
+    /// is now `skb` (`xfrm_ip2inner_mode()`).
     pub(crate) fn inner_family(&self, skb: &SkBuff) -> Option<Family> {
         // The mode of a state whose selector has no family follows the inner packet.
         //
@@ -218,8 +232,10 @@ impl State {
         Family::from_raw(unsafe { (*mode).family }.into())
     }
 
-    /// The state that a packet is about to enter, whose transport header is that of the protocol
-    /// `nexthdr`. A `spi` of 0 is in that header.
+    /// The state that a packet is about to enter, if it is there.
+    ///
+    /// The packet's transport header is that of the protocol `nexthdr`. `spi` is in network byte
+    /// order; if it is 0, the SPI is in that header.
     ///
     /// # Safety
     ///
@@ -237,7 +253,8 @@ impl State {
         NonNull::new(state).map(|state| OwnedState(state.cast()))
     }
 
-    /// The state that a packet, which begins `skb` and is quoted there in an error, belongs to.
+    /// The state of `net` that an IPsec packet belongs to, if it is there. The packet is where
+    /// `skb` begins: it may be one that an error quotes.
     pub(super) fn find(
         net: &Net,
         skb: &SkBuff,

@@ -66,13 +66,17 @@ use kernel::{
     types::Opaque, //
 };
 
+/// Makes the registration for one outer family: the C structure, the functions that register and
+/// deregister it, and the callbacks for packets and errors.
 macro_rules! tunnel_registration {
     ($(#[$doc:meta])* $name:ident, $raw:ident, $register:ident, $deregister:ident, $receive:ident, $error:ident) => {
         $(#[$doc])*
         #[pin_data(PinnedDrop)]
         pub(crate) struct $name<H: Handler> {
+            /// The callbacks.
             #[pin]
             tunnel: Opaque<bindings::$raw>,
+            /// The family of the header inside.
             inner: Family,
             _handler: PhantomData<H>,
         }
@@ -83,9 +87,11 @@ macro_rules! tunnel_registration {
         unsafe impl<H: Handler> Sync for $name<H> {}
 
         impl<H: Handler> $name<H> {
-            /// Registers the handler for packets with an `inner` header. Fails with `EEXIST` when
-            /// the priority is taken.
+            /// Registers the handler for packets with an `inner` header. Fails with `EEXIST` if the
+            /// priority is taken.
             pub(crate) fn new(inner: Family, priority: c_int) -> impl PinInit<Self, Error> {
+                /// The callback `handler`: a packet came in.
+                ///
                 /// # Safety
                 ///
                 /// The kernel hands over a packet with a header of the outer family.
@@ -127,7 +133,9 @@ macro_rules! tunnel_registration {
 
 #[cfg(CONFIG_INET_XFRM_TUNNEL)]
 tunnel_registration!(
-    /// A handler is registered for packets with an outer IPv4 header; undone when dropped.
+    /// The registration of a handler for packets with an outer IPv4 header
+    /// (`xfrm4_tunnel_register()`). Dropping it undoes it, and sleeps until no packet is in the
+    /// handler.
     Tunnel4Registration,
     xfrm_tunnel,
     xfrm4_tunnel_register,
@@ -138,7 +146,9 @@ tunnel_registration!(
 
 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
 tunnel_registration!(
-    /// A handler is registered for packets with an outer IPv6 header; undone when dropped.
+    /// The registration of a handler for packets with an outer IPv6 header
+    /// (`xfrm6_tunnel_register()`). Dropping it undoes it, and sleeps until no packet is in the
+    /// handler.
     Tunnel6Registration,
     xfrm6_tunnel,
     xfrm6_tunnel_register,

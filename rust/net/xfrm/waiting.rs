@@ -92,9 +92,11 @@ use kernel::sync::rcu;
 /// belongs to, if there is one. The packet has counted references to all that it refers to, but for
 /// the device, of which `dev` is one.
 pub(crate) struct Waiting<T: LinkOps> {
-    // Before the others: fields are dropped in this order.
+    /// The packet. Before the others, because fields are dropped in this order.
     skb: OwnedSkBuff,
+    /// The device that it waits for.
     dev: KeptDevice<T>,
+    /// Keeps the namespace that the device was in.
     hold: Hold,
 }
 
@@ -103,8 +105,10 @@ pub(crate) struct Waiting<T: LinkOps> {
 unsafe impl<T: LinkOps> Send for Waiting<T> {}
 
 impl<T: LinkOps> Waiting<T> {
-    /// Keeps a packet that `dev` has been given. That fails if what is attached to it belongs to
-    /// another namespace, or may do so, and once the device's namespace is being removed.
+    /// Keeps a packet that `dev` has been given.
+    ///
+    /// Gives it back if what is attached to it belongs to another namespace, or may do so, and once
+    /// the device's namespace is being removed.
     pub(crate) fn new(
         mut skb: OwnedSkBuff,
         dev: &Device<T>,
@@ -148,8 +152,8 @@ impl<T: LinkOps> Waiting<T> {
         })
     }
 
-    /// The device, unless the packet waits for it in vain: because it was unregistered, switched
-    /// off, or moved to another namespace, or its namespace is being removed.
+    /// The device; `None` if the packet waits in vain, because the device was unregistered,
+    /// switched off, or moved to another namespace, or because its namespace is being removed.
     pub(crate) fn device<'g>(&self, rcu: &'g rcu::Guard) -> Option<&'g Device<T>> {
         let dev = self.dev.get(rcu)?;
         let net = dev.net(rcu);
@@ -158,11 +162,12 @@ impl<T: LinkOps> Waiting<T> {
         stays.then_some(dev)
     }
 
-    /// Lets `f` try to send the packet. If it gives a packet back, that waits; `None` if there is
-    /// none any more.
+    /// Lets `f` try to send the packet. A packet that `f` gives back waits on. Returns `None` if
+    /// none waits any more: it was sent, or dropped because it waited in vain
+    /// (`SKB_DROP_REASON_DEV_READY`).
     ///
-    /// `f` has no place where it could leave the packet. Softirqs have to be disabled, as they are
-    /// wherever packets are sent.
+    /// `f` captures nothing, so it has no place where it could leave the packet. Softirqs have to
+    /// be disabled, as they are wherever packets are sent.
     pub(crate) fn retry(
         self,
         f: fn(&Device<T>, OwnedSkBuff, &rcu::Guard) -> Option<OwnedSkBuff>,
