@@ -74,12 +74,19 @@ module! {
     },
 }
 
-/// Before the handlers of esp4 and the like, which have priority 0: what has an interface is ours.
+/// The priority among the handlers of a protocol: before `esp4` and the like, which have 0, so that
+/// packets of a connection with an interface come here first.
 const PROTOCOL_PRIORITY: i32 = 10;
 
-/// What the module registers. The order of the fields is that of the teardown: first nobody can
-/// make devices any more and those that are there go; then nothing refers to the module; then no
-/// packet comes in; then goes what packets and devices need; at last the memory that RCU delays.
+/// What the module registers.
+///
+/// The order of the fields is that of the teardown:
+///
+/// - first nobody can make devices any more, and those that are there go;
+/// - then nothing refers to the module;
+/// - then no packet comes in;
+/// - then goes what packets and devices need;
+/// - at last the memory goes whose end RCU delays.
 #[pin_data]
 struct XfrmInterface {
     link: link::KindRegistration<Interface>,
@@ -118,8 +125,8 @@ struct XfrmInterface {
 
 impl kernel::InPlaceModule for XfrmInterface {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // The reverse of the teardown, but for the encapsulation. There is no device before
-        // everything that it needs is there.
+        // This is the reverse order of the teardown, with the exception of the encapsulation. There
+        // is no device before everything that a device needs is there.
         on_error(
             try_pin_init!(Self {
                 _barrier: rcu::Barrier,
@@ -132,7 +139,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),
                 comp <- ProtocolRegistration::new(Protocol::Comp, PROTOCOL_PRIORITY),
-                // After ipip and sit, before xfrm4_tunnel and xfrm6_tunnel.
+                // After ipip, sit and ip6_tunnel, before xfrm4_tunnel and xfrm6_tunnel.
                 #[cfg(CONFIG_INET_XFRM_TUNNEL)]
                 ipip <- Tunnel4Registration::new(Family::Inet, 3),
                 #[cfg(CONFIG_INET_XFRM_TUNNEL)]

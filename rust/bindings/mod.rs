@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What bindgen makes of `bindings_helper.h`.
+//! What bindgen makes of `bindings_helper.h`: the C side of the crate.
 //!
-//! Only `net` may use it; everything else goes through the abstractions there.
+//! Only `net` calls its functions and looks into its structures; everything else goes through the
+//! abstractions there. `xfrmi` uses constants of the user-space interface from here: the numbers of
+//! netlink attributes (`IFLA_XFRM_*`, `LWT_XFRM_*`).
+//!
+//! The kernel's own `kernel::bindings` has some of these structures opaque, and others not at all.
 
 #![allow(
     clippy::all,

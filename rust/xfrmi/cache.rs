@@ -53,35 +53,40 @@ use kernel::{
     }, //
 };
 
-/// Entries of a set.
+/// How many entries a set has room for.
 pub(crate) const WAYS: usize = 4;
 
 /// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h), which `hash_64()`
 /// multiplies by.
 const GOLDEN_RATIO_64: u64 = 0x61c8_8646_80b5_83eb;
 
-/// Sets of a table.
+/// How many sets a table has; a power of two.
 pub(crate) const SETS: usize = 256;
 
+/// What is known for one key.
 struct Entry<K, V> {
+    /// What it is known by.
     key: K,
+    /// What is known.
     value: V,
     /// Whether it was used since the last sweep.
     used: bool,
 }
 
-/// What values are known by.
+/// What a value is known by.
 pub(crate) trait Key: Copy + PartialEq + Send {
-    /// A hash that cannot be told without knowing `seed`; see [`mix`].
+    /// A hash of the key that nobody can tell who does not know `seed`; see [`mix`].
     fn hash(&self, seed: u64) -> u64;
 }
 
-/// Adds two words to a hash, which at first is the seed: a multiplication, both halves of which
-/// count, as in wyhash and its kin. Who does not know the seed knows neither factor.
+/// Adds two words to a hash, which at first is the seed.
 ///
-/// The kernel's own for keys that somebody may choose, siphash, takes some 200 instructions more
-/// for each packet. What it would be for, does not depend on it here: a key is compared, whatever
-/// its hash, so that who guesses the seed has others' bundles looked up again, and no more.
+/// It is a multiplication, both halves of which count, as in wyhash and its kin. Whoever does not
+/// know the seed knows neither factor.
+///
+/// The kernel has siphash for keys that somebody may choose. That takes some 200 instructions more
+/// for each packet. Nothing here depends on its strength: keys are compared, whatever their hash,
+/// so whoever guesses the seed can have others' bundles looked up again, and no more.
 #[inline]
 pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
@@ -89,15 +94,16 @@ pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// A table: `SETS` sets of `WAYS` entries.
+/// A table: [`SETS`] sets of [`WAYS`] entries.
 pub(crate) struct Sets<K, V> {
+    /// The sets.
     sets: KVVec<[Option<Entry<K, V>>; WAYS]>,
     /// Whether nothing was put there since a sweep left nothing.
     empty: bool,
 }
 
 impl<K: Key, V> Sets<K, V> {
-    /// An empty table.
+    /// Makes an empty table. Fails with `ENOMEM`; may sleep.
     pub(crate) fn new() -> Result<Self> {
         let mut sets = KVVec::with_capacity(SETS, GFP_KERNEL)?;
         for _ in 0..SETS {
@@ -106,7 +112,7 @@ impl<K: Key, V> Sets<K, V> {
         Ok(Self { sets, empty: true })
     }
 
-    /// What is known for `key`, which belongs into this set.
+    /// What is known for `key`, which belongs into this set. It counts as used.
     pub(crate) fn get(&mut self, set: usize, key: &K) -> Option<&V> {
         let entry = self
             .sets
@@ -118,7 +124,8 @@ impl<K: Key, V> Sets<K, V> {
         Some(&entry.value)
     }
 
-    /// Remembers `value` for `key`, which belongs into this set.
+    /// Remembers `value` for `key`, which belongs into this set. Where the set is full, another
+    /// entry gives way: one that is not in use if there is one, else the first.
     pub(crate) fn put(&mut self, set: usize, key: K, value: V) {
         let Some(set) = self.sets.get_mut(set) else {
             return;
@@ -142,7 +149,7 @@ impl<K: Key, V> Sets<K, V> {
         }
     }
 
-    /// Forgets what was not used since the last time, and what `keep` does not say yes to.
+    /// Forgets what was not used since the last sweep, and what `keep` says no to.
     pub(crate) fn sweep(&mut self, keep: impl Fn(&V) -> bool) {
         if self.empty {
             return;
@@ -172,14 +179,16 @@ impl<K: Key, V> Sets<K, V> {
 
 /// A cache from `K` to `V`, for one CPU.
 pub(crate) struct Cache<K: Key, V: Send> {
+    /// The table. Whoever does not get the lock does without.
     table: TryLock<Sets<K, V>>,
+    /// The seed of the hash.
     seed: u64,
     /// Whether anything may be in it.
     in_use: AtomicFlag,
 }
 
 impl<K: Key, V: Send> Cache<K, V> {
-    /// An empty cache, whose hash depends on `seed`.
+    /// Makes an empty cache, whose hash depends on `seed`. Fails with `ENOMEM`; may sleep.
     pub(crate) fn new(seed: u64) -> Result<Self> {
         Ok(Self {
             table: TryLock::new(Sets::new()?),
@@ -188,14 +197,16 @@ impl<K: Key, V: Send> Cache<K, V> {
         })
     }
 
+    /// The set into which `key` belongs.
     pub(crate) fn set(&self, key: &K) -> usize {
-        // Products of two unknown factors are even more often than odd: the last one is known.
+        // A product of two unknown factors is even more often than odd. Here one factor is known.
         let hash = key.hash(self.seed).wrapping_mul(GOLDEN_RATIO_64);
         // CAST: What is left of the shift is small.
         (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS
     }
 
-    /// What `take` makes of what is known for `key`. Softirqs have to be disabled.
+    /// What `take` makes of what is known for `key`; `None` if nothing is known, or the table is in
+    /// use. Softirqs have to be disabled.
     pub(crate) fn get<R>(&self, key: &K, take: impl FnOnce(&V) -> Option<R>) -> Option<R> {
         self.table
             .try_lock()?
@@ -203,8 +214,9 @@ impl<K: Key, V: Send> Cache<K, V> {
             .and_then(take)
     }
 
-    /// Remembers `value` for `key`. Softirqs have to be disabled. Returns whether nothing was in
-    /// the cache before, so that a sweep is due in a while.
+    /// Remembers `value` for `key`, unless the table is in use. Softirqs have to be disabled.
+    ///
+    /// Returns whether nothing was in the cache before, so that a sweep is due in a while.
     #[must_use = "somebody has to sweep"]
     pub(crate) fn put(&self, key: K, value: V) -> bool {
         let Some(mut table) = self.table.try_lock() else {
@@ -215,8 +227,10 @@ impl<K: Key, V: Send> Cache<K, V> {
         !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets what was not used since the last sweep, and what `keep` does not say yes to. Returns
-    /// whether anything is left, so that the next sweep is due. In softirq context.
+    /// Forgets what was not used since the last sweep, and what `keep` says no to. In softirq
+    /// context.
+    ///
+    /// Returns whether anything is left, so that the next sweep is due.
     #[must_use = "somebody has to sweep again"]
     pub(crate) fn sweep(&self, keep: impl Fn(&V) -> bool) -> bool {
         self.in_use.store(false, Relaxed);
@@ -230,8 +244,10 @@ impl<K: Key, V: Send> Cache<K, V> {
         left && !self.in_use.xchg(true, Relaxed)
     }
 
-    /// Forgets what `gone` says yes to. Returns whether it is all forgotten: if not, the table was
-    /// in use, and this has to be done again.
+    /// Forgets what `gone` says yes to. In any context.
+    ///
+    /// Returns whether it is all forgotten. If not, the table was in use, and this has to be done
+    /// again.
     #[must_use = "it may have to be done again"]
     pub(crate) fn forget(&self, gone: impl Fn(&V) -> bool) -> bool {
         let Some(mut table) = self.table.try_lock() else {

@@ -28,7 +28,8 @@ use kernel::sync::{
     rcu, //
 };
 
-/// Is told of changes, and counts them.
+/// The listener to changes of policies, states, devices and neighbours: it counts them for their
+/// namespace.
 pub(crate) struct Watch;
 
 impl Listener for Watch {
@@ -41,15 +42,16 @@ impl Listener for Watch {
 
 /// What has changed in a namespace.
 pub(crate) struct Changes {
-    /// How often something was told: policies, states, devices, neighbours.
+    /// How often [`Watch`] was told of something.
     told: Atomic<u32>,
-    /// [`Net::inet6_changes`] when somebody last looked whether they are settled.
+    /// [`Net::inet6_changes`] when somebody last looked whether changes of IPv6 are settled.
     inet6: Atomic<u32>,
-    /// Has to pass after that.
+    /// The grace period that has to pass after that: IPv6 counts a change before it can be found.
     settling: GracePeriod,
 }
 
 impl Changes {
+    /// Nothing has changed yet.
     pub(super) fn new() -> Self {
         Self {
             told: Atomic::new(0),
@@ -58,9 +60,10 @@ impl Changes {
         }
     }
 
+    /// What stands for all that look-ups in `net` depend on now.
     #[inline]
     fn generation(&self, net: &Net) -> Generation {
-        // None of them ever goes back, so the sum does not, either.
+        // None of them ever goes back, so their sum does not either.
         let count = load_acquire(&self.told)
             .wrapping_add(net.inet6_changes())
             .wrapping_add(net.nexthop_changes())
@@ -71,7 +74,8 @@ impl Changes {
         Generation(u64::from(count) << 32 | u64::from(newest))
     }
 
-    /// Whether what is counted can be found by now.
+    /// Whether look-ups find all that is counted by now. If not, it is asked for the grace period
+    /// that this takes.
     fn is_settled(&self, net: &Net) -> bool {
         let inet6 = net.inet6_changes();
         if self.inet6.load(Acquire) == inet6 {
@@ -83,20 +87,21 @@ impl Changes {
     }
 }
 
-/// Stands for all that look-ups in a namespace depend on: while it is the same, so are they.
+/// Stands for all that look-ups in a namespace depend on: while it is the same, a look-up finds the
+/// same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
 impl Generation {
-    /// That of `net` at present; `None` once the namespace is being removed.
+    /// The generation of `net` at present; `None` once the namespace is being removed.
     #[inline]
     pub(super) fn now(net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let namespace = Interface::KIND.get().per_net(net, rcu)?;
         Some(namespace.changes.generation(net))
     }
 
-    /// The same for a look-up in `net` that follows, whose result is to be remembered; `None` while
-    /// a change is under way that a look-up may or may not find yet.
+    /// The generation for a look-up in `net` that follows, and whose result is to be remembered.
+    /// `None` also while a change is under way that the look-up may or may not find yet.
     pub(super) fn before_look_up(net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let changes = &Interface::KIND.get().per_net(net, rcu)?.get_ref().changes;
         let generation = changes.generation(net);

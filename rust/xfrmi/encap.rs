@@ -32,11 +32,13 @@ use kernel::{
     prelude::*, //
 };
 
+/// How many types of attributes there are, with the unused type 0.
 const ATTRS: usize = u32_as_usize(bindings::__LWT_XFRM_MAX);
 
+/// What the attributes have to be: two numbers that are not 0.
 static POLICY: Policy<ATTRS> = Policy::new([Rule::unspec(), Rule::u32_min(1), Rule::u32_min(1)]);
 
-/// `LWTUNNEL_ENCAP_XFRM`.
+/// The encapsulation `LWTUNNEL_ENCAP_XFRM`.
 pub(crate) struct Encap;
 
 impl EncapOps for Encap {

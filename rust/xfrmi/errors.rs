@@ -16,8 +16,8 @@ use crate::net::xfrm::IcmpError;
 
 use kernel::sync::rcu;
 
-/// Does what an error asks for to the route that the IPsec packet took, if its state belongs to a
-/// device of ours. Returns whether it does.
+/// Handles an error about an IPsec packet: does what it asks for to the route that the packet took,
+/// if the state of the packet belongs to a device of ours. Returns whether it does.
 pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
     let state = error.state();
     let Some(dev) = table::owner(state.net(), state.if_id(), rcu) else {
@@ -30,9 +30,11 @@ pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
     true
 }
 
-/// Which link a packet of the external device had is not known any more. The error came back
-/// through the VRF, if any, that the packet left by; routes of that VRF have sent it there, or
-/// routes of none.
+/// Applies an error about a packet of the external device, where the link of the packet is not
+/// known any more.
+///
+/// The error came back through the VRF, if any, by which the packet left. Either routes of that VRF
+/// or routes of none have sent the packet there, so both may be concerned.
 fn apply_by_any_link(error: &mut IcmpError<'_>, rcu: &rcu::Guard) {
     let vrf = error.device(rcu).map_or(0, |dev| dev.l3mdev_ifindex(rcu));
     error.apply(vrf, rcu);

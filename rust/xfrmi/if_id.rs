@@ -36,29 +36,30 @@ use kernel::{
     }, //
 };
 
-/// For how long packets that came in may wait in queues before their policies are checked, in
-/// milliseconds: far longer than softirqs are put off, even on a virtual machine that hardly gets
-/// on.
+/// How long packets that came in may wait in queues before their policies are checked, in
+/// milliseconds. That is far longer than softirqs are put off, even on a virtual machine that
+/// hardly gets on.
 const LONGEST_QUEUE: u32 = 5000;
 
 /// What a device's `if_id` is and was, in host byte order.
 pub(crate) struct IfId {
-    /// The present one, which is not zero, in the lower half; in the upper half the one before the
-    /// last change, 0 if there was none. Packets may have come in with that which still wait in a
-    /// queue; new ones can't, because the table knows no such device.
+    /// In the lower half the present `if_id`, which is not zero. In the upper half the one before
+    /// the last change; 0 if there was none. Packets that came in with that one may still wait in a
+    /// queue. New ones can't come, because the table knows no such device any more.
     ///
-    /// They are one word, since the one means nothing beside the other of another change.
+    /// Both are in one word, because an old one means nothing beside the new one of another change.
     both: Atomic<u64>,
     /// When the last change was ([`Instant::as_raw`]).
     changed_at: Atomic<usize>,
 }
 
-/// The present `if_id` and the one before in one word.
+/// The present `if_id` and the one before it in one word.
 const fn together(now: u32, before: u32) -> u64 {
     u32_as_u64(now) | u32_as_u64(before) << u32::BITS
 }
 
 impl IfId {
+    /// The `if_id` of a new device, which is not zero.
     pub(crate) const fn new(if_id: u32) -> Self {
         Self {
             both: Atomic::new(together(if_id, 0)),
@@ -66,27 +67,29 @@ impl IfId {
         }
     }
 
-    /// The present one.
+    /// The present `if_id`.
     #[inline]
     pub(crate) fn get(&self) -> u32 {
         // CAST: The lower half.
         self.both.load(Relaxed) as u32
     }
 
-    /// Makes `new` the present one. Changes do not run into each other: the caller holds RTNL.
+    /// Makes `new` the present `if_id`. Changes do not run into each other, because the caller
+    /// holds RTNL.
     pub(crate) fn change(&self, new: u32) {
         self.changed_at.store(Instant::now().as_raw(), Relaxed);
         self.both.store(together(new, self.get()), Release);
     }
 
-    /// The `if_id` of the policies that a packet, which came in by the device through a state with
-    /// `state_if_id`, has to satisfy.
+    /// The `if_id` of the policies that a packet has to satisfy that came in by the device, through
+    /// a state with `state_if_id`.
     ///
-    /// That is the device's own. A packet that came in before the device was given another one may
-    /// be checked only afterwards, and is not lost for that; but some seconds later, none waits any
-    /// more.
+    /// It is the device's own. But a packet may come in before the device is given another `if_id`
+    /// and be checked only afterwards. It is not lost for that: it satisfies the policies of
+    /// before. Some seconds later no such packet waits any more, and only the present `if_id`
+    /// counts.
     pub(crate) fn of_policies(&self, state_if_id: u32) -> u32 {
-        // Acquire: who sees a change sees when it was, or that of the next.
+        // Acquire: whoever sees a change sees its time, or that of the next.
         let both = self.both.load(Acquire);
         // CAST: The lower half, and the upper one.
         let (now, before) = (both as u32, (both >> u32::BITS) as u32);

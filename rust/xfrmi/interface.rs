@@ -29,26 +29,28 @@ use kernel::prelude::*;
 
 /// What tells the connections of a device from those of others.
 pub(crate) enum Mode {
-    /// One connection: that with its `if_id`.
+    /// The device carries one connection: that with its `if_id`.
     Static(IfId),
-    /// Those that the metadata of packets name.
+    /// The device carries the connections that the metadata or routes of packets name
+    /// (`collect_md`).
     External,
 }
 
-/// An XFRM interface.
+/// An XFRM interface: what the driver keeps for one device.
 pub(crate) struct Interface {
+    /// Which connections are the device's.
     pub(super) mode: Mode,
     /// The index of the device to send through, in the link namespace; 0 for any.
     pub(super) link: c_int,
 }
 
 impl Interface {
-    /// What tells the device's connections from those of others.
+    /// Which connections are the device's.
     pub(crate) fn mode(&self) -> &Mode {
         &self.mode
     }
 
-    /// The `if_id` of a static device, in host byte order.
+    /// The `if_id` of a static device, in host byte order; `None` for the external device.
     pub(crate) fn if_id(&self) -> Option<u32> {
         match &self.mode {
             Mode::Static(if_id) => Some(if_id.get()),
@@ -56,8 +58,8 @@ impl Interface {
         }
     }
 
-    /// The `if_id` of the policies that a packet, which came in by the device through a state with
-    /// `state_if_id`, has to satisfy.
+    /// The `if_id` of the policies that a packet has to satisfy that came in by the device, through
+    /// a state with `state_if_id`. Both are in host byte order.
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
             Mode::Static(if_id) => if_id.of_policies(state_if_id),

@@ -58,11 +58,14 @@ use crate::net::{
 /// What a bundle is known by: all that tells one look-up from another.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct BundleKey {
+    /// What the look-up takes from the packet.
     flow: FlowKey,
-    /// The route, which may send packets to several devices.
+    /// The id of the route ([`Dst::id`](crate::net::dst::Dst::id)). Packets of one flow may have
+    /// several.
     route: u64,
+    /// The connection, and the device to send through.
     connection: InfoKey,
-    /// The namespace of the policies and states.
+    /// The id of the namespace that has the policies and states ([`Net::id`]).
     net: u64,
 }
 
@@ -79,7 +82,7 @@ impl BundleKey {
         }
     }
 
-    /// Whether it is for packets of this connection.
+    /// Whether the key is for packets of this connection.
     pub(crate) fn is_of(&self, info: MdInfo) -> bool {
         self.connection == InfoKey::new(info)
     }

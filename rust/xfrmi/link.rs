@@ -66,10 +66,13 @@ use kernel::{
     sync::rcu, //
 };
 
+/// How many types of attributes there are, with the unused type 0.
 const ATTRS: usize = u32_as_usize(bindings::__IFLA_XFRM_MAX);
 
+/// The kind of devices that the driver registers.
 static KIND: Kind<Interface> = Kind::new(&POLICY);
 
+/// What the attributes have to be: two numbers and a flag (`IFLA_XFRM_*`).
 static POLICY: Policy<ATTRS> = Policy::new([
     Rule::strict_from(u32_into_u16::<{ bindings::IFLA_XFRM_COLLECT_METADATA }>()),
     Rule::u32(),
@@ -77,14 +80,19 @@ static POLICY: Policy<ATTRS> = Policy::new([
     Rule::flag(),
 ]);
 
-/// The attributes of a request that say what a device is to be.
+/// The attributes of a request that say what a device is to be. A number comes with its attribute,
+/// for errors that concern it.
 struct Parameters<'a> {
+    /// `IFLA_XFRM_LINK`: the index of the device to send through.
     link: Option<(Attr<'a>, u32)>,
+    /// `IFLA_XFRM_IF_ID`, in host byte order.
     if_id: Option<(Attr<'a>, u32)>,
+    /// `IFLA_XFRM_COLLECT_METADATA`.
     external: Option<Attr<'a>>,
 }
 
 impl<'a> Parameters<'a> {
+    /// Reads the attributes. Fails with `EINVAL` if a number is too short.
     fn of(attrs: &Attrs<'a>) -> Result<Self> {
         let number = |kind| -> Result<Option<(Attr<'a>, u32)>> {
             let Some(attr) = attrs.get(kind) else {
@@ -99,7 +107,8 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// The index of the device to send through, which has to exist; 0 if none is named.
+    /// The index of the device to send through; 0 if none is named. Fails with `ENODEV` if `net`
+    /// has no such device.
     fn link(&self, net: &Net, ack: &mut ExtAck<'_>) -> Result<c_int> {
         let Some((attr, link)) = self.link else {
             return Ok(0);
@@ -112,8 +121,8 @@ impl<'a> Parameters<'a> {
         Ok(link)
     }
 
-    /// What a request changes of `interface`: the `if_id` that it has, and the new one, if that is
-    /// another.
+    /// What a request changes of `interface`: the `if_id` that it has and the new one. `None` if it
+    /// changes nothing; fails with `EINVAL` if it is to change what can't be changed.
     fn change_of_if_id(
         &self,
         interface: &Interface,

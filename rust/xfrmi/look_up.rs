@@ -52,10 +52,10 @@ use kernel::{
 
 /// Why a packet is not sent.
 pub(super) enum Refusal {
-    /// It never is.
+    /// It can't be sent at all, for this reason.
     Drop(DropReason),
     /// It has to wait until key managers have negotiated states for the connection with this
-    /// `if_id`. The packet still has attached what it came with.
+    /// `if_id` (host byte order). What the packet came with is still attached to it.
     Wait(u32),
 }
 
@@ -65,7 +65,8 @@ impl From<DropReason> for Refusal {
     }
 }
 
-/// What the bundle of the packet may be known by.
+/// What the bundle of the packet may be known by; `None` if the packet has no route, or nothing
+/// says which connection it belongs to.
 #[inline]
 pub(super) fn key(
     dev: &Device<Interface>,
@@ -77,16 +78,19 @@ pub(super) fn key(
     Some(BundleKey::new(flow, route.id(), info, dev.link_net()))
 }
 
-/// The connection that the packet's metadata names, if any, and the route that it has.
+/// The connection that the packet's metadata names, if it has any, and the route of the packet.
+/// `None` if it has no route.
 pub(super) fn attached(skb: &mut OwnedSkBuff) -> Option<(Option<MdInfo>, &Dst)> {
     let (info, route) = skb.md_info_and_route();
     Some((info, route?))
 }
 
-/// Looks up the bundle of a packet, and remembers it for those with the same key, if the packet has
-/// one.
+/// Looks up the bundle of a packet, and remembers it for packets with the same key, if `key` is
+/// given.
 ///
-/// A packet that `may_wait` does so if the kernel is set to let packets wait for states.
+/// Without states for the packet, it is to wait if it may (`may_wait`) and the kernel is set to let
+/// packets wait (`net.core.xfrm_larval_drop`). Otherwise it is to be dropped, and its sender is
+/// told; as it is where policies or routes refuse the packet.
 #[cold]
 #[inline(never)]
 pub(super) fn find(
@@ -100,12 +104,12 @@ pub(super) fn find(
     let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| DropReason::XFRM_POLICY)?;
     let (metadata, route) = route(dev, skb, &mut flow, rcu)?;
     let info = connection(dev, metadata, &route)?;
-    // A change of the device may just have made the connection another one.
+    // The device's `if_id` may have been changed since the key was made.
     let key = key.filter(|key| key.is_of(info));
     let look_up = key.and_then(|key| BeforeLookUp::begin(*key, dev.link_net(), rcu));
     flow.set_output_device(info.link);
 
-    // What has no metadata has its route attached.
+    // A packet without metadata has its route attached.
     let put_away = metadata.map(|_| route.clone());
     let bundle = bundle_of_connection(dev, route, &flow, info.if_id);
     if may_wait && matches!(bundle, Err(err) if err == EAGAIN) {
@@ -131,8 +135,8 @@ pub(super) fn find(
     Ok(bundle)
 }
 
-/// Keeps the namespaces of a device, which its bundles refer to; `None` while one of them is
-/// removed: what belongs to that has been forgotten, or is just about to be.
+/// Keeps the namespaces of a device, to which its bundles refer. `None` while one of them is
+/// removed: what was remembered for that has been forgotten, or is just about to be.
 fn holds(dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<(Hold, Option<Hold>)> {
     let hold = |net| Interface::KIND.get().hold(net, rcu);
     let of_link = hold(dev.link_net())?;
@@ -142,7 +146,8 @@ fn holds(dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<(Hold, Option<Hold
     Some((of_link, Some(hold(dev.net(rcu))?)))
 }
 
-/// Counts a packet for which there is no bundle, and tells its sender.
+/// Counts a packet for which there is no bundle (`tx_carrier_errors`), and tells its sender
+/// (`dst_link_failure()`). Returns the reason to drop it for.
 pub(super) fn no_bundle(dev: &Device<Interface>, skb: &mut OwnedSkBuff) -> DropReason {
     dev.count(Counter::TxCarrier);
     attach_route(skb);
@@ -150,10 +155,12 @@ pub(super) fn no_bundle(dev: &Device<Interface>, skb: &mut OwnedSkBuff) -> DropR
     DropReason::XFRM_POLICY
 }
 
-/// The connection that the packet's metadata names, if any, and the route that it takes without
-/// IPsec. Without metadata that route is left attached to the packet, for errors that concern it.
+/// The connection that the packet's metadata names, if it has any, and the route that the packet
+/// takes without IPsec. Without metadata that route is left attached to the packet, for errors that
+/// concern it.
 ///
-/// A packet that was redirected here may have none, or only the metadata it was received with.
+/// A packet that was redirected here may have no route, or only the metadata it was received with.
+/// Then a route is looked up. If there is none, the packet is counted (`tx_carrier_errors`).
 fn route(
     dev: &Device<Interface>,
     skb: &mut OwnedSkBuff,
@@ -179,7 +186,7 @@ fn route(
     Ok((metadata, route))
 }
 
-/// Attaches the route that whoever has set the connection may have put away.
+/// Attaches the route again that was put away with the metadata, if one was.
 pub(super) fn attach_route(skb: &mut OwnedSkBuff) {
     if let (Some(_), Some(route)) = skb.md_info_and_route() {
         let route = ARef::from(route);
@@ -187,7 +194,8 @@ pub(super) fn attach_route(skb: &mut OwnedSkBuff) {
     }
 }
 
-/// The connection that a packet with these metadata and route belongs to.
+/// The connection that a packet with this metadata and route belongs to. On an external device
+/// there may be none.
 pub(super) fn connection(
     dev: &Device<Interface>,
     metadata: Option<MdInfo>,
@@ -204,8 +212,10 @@ pub(super) fn connection(
     }
 }
 
-/// The bundle of the connection `if_id` for packets of `flow`. Fails if there is none that
-/// transforms them: with `EAGAIN` if they are to wait for one.
+/// The bundle of the connection `if_id` (host byte order) for packets of `flow`.
+///
+/// Fails as [`xfrm::lookup_with_ifid`] does, with `EAGAIN` if packets are to wait for states; and
+/// with `ENOENT` if nothing of this connection would transform them.
 pub(super) fn bundle_of_connection(
     dev: &Device<Interface>,
     route: ARef<Dst>,

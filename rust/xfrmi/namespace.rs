@@ -21,8 +21,10 @@ use kernel::prelude::*;
 /// What belongs to the devices whose link namespace this is.
 #[pin_data]
 pub(crate) struct Namespace {
+    /// Which device an `if_id` belongs to.
     #[pin]
     pub(super) interfaces: Interfaces,
+    /// What has changed that look-ups depend on.
     pub(super) changes: Changes,
 }
 

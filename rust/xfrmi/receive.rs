@@ -40,20 +40,21 @@ use kernel::{
     sync::rcu, //
 };
 
-/// The protocols bring their packets here.
+/// The handler that the protocols of IPsec bring their packets to.
 pub(crate) struct Input;
 
-/// What has to be known of the last state that a packet came through.
+/// What has to be known of the states that a packet came through.
 struct Arrival<'g> {
-    /// The device that it belongs to.
+    /// The device that the packet belongs to.
     dev: &'g Device<Interface>,
-    /// The connection.
+    /// The `if_id` of the connection, in host byte order.
     if_id: u32,
     /// Whether the packet was inside another one.
     tunnel: bool,
 }
 
 impl<'g> Arrival<'g> {
+    /// How the packet arrived; `None` if it belongs to no device of ours.
     #[inline]
     fn of(skb: &SkBuff, rcu: &'g rcu::Guard) -> Option<Self> {
         let connection = skb.connection()?;
@@ -66,8 +67,9 @@ impl<'g> Arrival<'g> {
         })
     }
 
-    /// The index of the device that the packet came in by: 0 if that is in another namespace, where
-    /// the index means something else, or is the interface itself, as for a tunnel in a tunnel.
+    /// The index of the device that the encrypted packet came in by. It is 0 if that device is in
+    /// another namespace, where the index means something else, or is the interface itself, as for
+    /// a tunnel in a tunnel.
     fn link(&self, skb: &SkBuff, rcu: &rcu::Guard) -> c_int {
         skb.device(rcu)
             .filter(|lower| lower.net(rcu).is(self.dev.net(rcu)) && !lower.is(self.dev))
@@ -115,28 +117,29 @@ impl Handler for Input {
     }
 }
 
-/// Whether a device is concerned when a packet goes through the state `next`, too. The kernel alone
-/// does not ask policies in between, and so it stays where none is.
+/// Whether a device of ours is concerned when a packet goes on through the state `next`. The kernel
+/// alone asks no policies between two states, and that remains so where no device is concerned.
 fn is_ours(skb: &SkBuff, next: &State, rcu: &rcu::Guard) -> bool {
     let has_device = |state: &State| table::owner(state.net(), state.if_id(), rcu).is_some();
     skb.connection().is_some_and(has_device) || has_device(next)
 }
 
-/// Whether one policy may ask for what the packet came through as well as for the state `next` (RFC
-/// 4301, 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy does
-/// not name.
+/// Whether one policy may ask for what the packet came through and for the state `next` as well
+/// (RFC 4301, 4.5, case 4). The last check then sees both, and refuses any tunnel that the policy
+/// does not name.
 fn may_be_a_bundle(skb: &SkBuff, next: &State) -> bool {
     let (Some(connection), Some(last)) = (skb.connection(), skb.last_state()) else {
         return false;
     };
-    // Transport mode that it has no use for is overlooked by the last check. And policies with an
-    // `if_id` want all states to have the same.
+    // The last check overlooks states in transport mode that the policy has no use for. And a
+    // policy with an `if_id` wants all states to have the same.
     let next = next.if_id();
     last.is_tunnel() && (next == connection.if_id() || next == 0)
 }
 
-/// Asks now what is otherwise asked when the packet, which has just come out of a tunnel, enters
-/// its next state: it may get there by GRO, after which nobody knows where it came from.
+/// Checks a packet that has just come out of a tunnel now, if GRO is going to give it to its next
+/// state. Otherwise it is checked when it enters that state; but after GRO nobody knows where it
+/// came from. Fails with `EPERM` if a policy refuses it.
 fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     match xfrm::next_by_gro(skb, rcu) {
         Some((next, family)) if is_ours(skb, &next, rcu) => {
@@ -153,7 +156,8 @@ fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     }
 }
 
-/// Makes the packet one that came in by the device of its connection.
+/// Makes the packet one that came in by the device of its connection. Fails with `ENETDOWN` if the
+/// device is down, with `EPERM` if a policy refuses the packet, or for lack of memory.
 #[inline]
 fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let dev = arrival.dev;

@@ -72,17 +72,21 @@ use kernel::{
 /// The time between sweeps, in milliseconds.
 const SWEEP: u32 = 1000;
 
+/// What is known, for each CPU.
 static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 
-/// A bundle, as found by a look-up that began at `since`, when the namespace was at `generation`.
+/// A bundle that was found.
 struct KnownBundle {
+    /// The bundle.
     bundle: Bundle,
+    /// The generation of the link namespace before the look-up.
     generation: Generation,
+    /// When the look-up began.
     since: Instant,
 }
 
 impl KnownBundle {
-    /// Whether it can be used while the namespace is at `generation`.
+    /// Whether the bundle can be used while the namespace is at `generation`.
     #[inline]
     fn is_valid(&self, generation: Generation, rcu: &rcu::Guard) -> bool {
         self.generation == generation
@@ -91,12 +95,14 @@ impl KnownBundle {
     }
 }
 
-/// For how long a bundle is used without being looked up again, in ticks.
+/// How long a bundle is used without being looked up again, in ticks.
 static LIFETIME: Atomic<usize> = Atomic::new(0);
 
 /// What is known for packets of a CPU.
 pub(crate) struct Caches {
+    /// The bundles that packets were sent through.
     bundles: Cache<BundleKey, KnownBundle>,
+    /// The metadata that packets were received with.
     metadata: Cache<InfoKey, SharedMetadata>,
 }
 
@@ -121,19 +127,19 @@ impl Expire for Caches {
     }
 }
 
-/// The caches are there, until it is dropped.
+/// The registration of the caches, which are there until it is dropped.
 pub(crate) type CachesRegistration = PerCpuRegistration<Timer<Caches>>;
 
 /// Makes the caches. Bundles are used for `lifetime` milliseconds, after which they are looked up
-/// again.
+/// again; 0 for not at all. Fails for lack of memory. In process context; sleeps.
 pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     flow::init();
     LIFETIME.store(jiffies::ticks(lifetime), Relaxed);
     CACHES.register()
 }
 
-/// The bundle for packets with this key, if it is known and still right. `net` is the namespace
-/// whose policies and states send them.
+/// The bundle for packets with this key, if it is known and can be used. `net` is the link
+/// namespace, whose policies and states it is made of.
 pub(super) fn known_bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
     let generation = Generation::now(net, rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
@@ -145,16 +151,20 @@ pub(super) fn known_bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Opti
     })
 }
 
-/// What has to be known of a look-up before it begins, if its result is to be remembered.
+/// What is noted before a look-up whose result is to be remembered: what changes during the
+/// look-up is then noticed as changed afterwards.
 pub(super) struct BeforeLookUp {
+    /// What the bundle is going to be known by.
     key: BundleKey,
+    /// The generation of the link namespace.
     generation: Generation,
+    /// The time.
     since: Instant,
 }
 
 impl BeforeLookUp {
-    /// A look-up in `net` for packets with this key; `None` if it may not find what has just
-    /// changed.
+    /// Begins a look-up in `net` for packets with this key. `None` if its result must not be
+    /// remembered, because it may not find what has just changed.
     pub(super) fn begin(key: BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let since = Instant::now();
         Some(Self {
@@ -164,8 +174,8 @@ impl BeforeLookUp {
         })
     }
 
-    /// Remembers the bundle that was found for packets of `flow`, which may refer to the namespaces
-    /// of `holds`.
+    /// Remembers `dst`, which was found for packets of `flow` and may refer to the namespaces of
+    /// `holds`, if it is a [`Bundle`] that may be kept.
     pub(super) fn found(
         self,
         dst: &Dst,
@@ -188,7 +198,8 @@ impl BeforeLookUp {
     }
 }
 
-/// Metadata that says `info`, shared with other packets: nobody changes it. Fails with `ENOMEM`.
+/// Metadata that says `info`, for one packet of many that share it. Fails with `ENOMEM`, and with
+/// `ENODEV` where there are no caches.
 pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata> {
     let caches = CACHES.get(rcu).ok_or(ENODEV)?;
     let key = InfoKey::new(info);
@@ -206,8 +217,8 @@ pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata>
     Ok(metadata)
 }
 
-/// Forgets what belongs to a namespace that goes away, in process context. Packets of it may still
-/// be sent, but nothing more is remembered for them.
+/// Forgets what belongs to a namespace that goes away. Packets of it may still be sent, but nothing
+/// more is remembered for them. In process context; sleeps.
 pub(super) fn forget(net: &Net) {
     let forgotten = || {
         let rcu = rcu::read_lock();

@@ -21,7 +21,8 @@ use crate::net::{
 
 use kernel::sync::rcu;
 
-/// The policies of a packet that came in by an XFRM interface are those of its connection.
+/// The decoder for XFRM interfaces: a packet that came in by one has to satisfy the policies of its
+/// connection, in the link namespace of the device.
 pub(crate) struct Decoder;
 
 impl SessionDecoder for Decoder {

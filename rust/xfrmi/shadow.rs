@@ -38,12 +38,15 @@ use kernel::sync::{
 /// How long a difference has to last, in milliseconds.
 const LASTS: u32 = 100;
 
-/// A bundle that a look-up does not find, as long as packets are sent through it.
+/// A bundle that packets are sent through, and that a look-up does not find.
 struct Suspect {
+    /// The id of the bundle ([`Dst::id`]); 0 for none.
     bundle: Atomic<u64>,
+    /// Since when a look-up has not found it ([`Instant::as_raw`]).
     since: Atomic<usize>,
 }
 
+/// The suspects: a hash of the bundle chooses the place.
 static SUSPECTS: [Suspect; 64] = [const {
     Suspect {
         bundle: Atomic::new(0),
@@ -51,7 +54,8 @@ static SUSPECTS: [Suspect; 64] = [const {
     }
 }; 64];
 
-/// Complains if a packet would not be sent through `known`, if that were not known by `key`.
+/// Warns if a packet would not be sent through `known` if that were not known by `key`, and if that
+/// has been so for a while.
 #[inline(never)]
 pub(super) fn compare(
     dev: &Device<Interface>,

@@ -48,6 +48,7 @@ pub(crate) struct Interfaces {
 }
 
 impl Interfaces {
+    /// Makes an empty table. Fails for lack of memory.
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             by_if_id <- U32Table::new(),
@@ -56,6 +57,8 @@ impl Interfaces {
     }
 }
 
+/// The table of `net`. Fails with `ENODEV` if there is none, because the namespace or the module
+/// goes.
 fn interfaces<'a>(net: &'a Net, rtnl: &'a Rtnl) -> Result<&'a Interfaces> {
     let namespace = Interface::KIND.get().per_net_rtnl(net, rtnl);
     Ok(&namespace.ok_or(ENODEV)?.get_ref().interfaces)
@@ -95,7 +98,7 @@ pub(super) fn has_external(net: &Net, rtnl: &Rtnl) -> bool {
         .is_ok_and(|interfaces| interfaces.external.get(&rcu::read_lock()).is_some())
 }
 
-/// Adds a device. Fails for lack of memory.
+/// Adds a device that was registered. Fails with `ENOMEM`, or as [`add_key`] does.
 pub(super) fn add(dev: &Device<Interface>, rtnl: &Rtnl) -> Result {
     match dev.data().mode() {
         Mode::Static(_) => add_key(dev, dev.data().if_id().unwrap_or(0), rtnl),
@@ -109,7 +112,7 @@ pub(super) fn add(dev: &Device<Interface>, rtnl: &Rtnl) -> Result {
     }
 }
 
-/// Removes a device, if it is there.
+/// Removes a device, if it is in the table.
 pub(super) fn remove(dev: &Device<Interface>, rtnl: &Rtnl) {
     match dev.data().if_id() {
         Some(if_id) => remove_key(dev, if_id, rtnl),
@@ -131,8 +134,8 @@ pub(super) fn remove(dev: &Device<Interface>, rtnl: &Rtnl) {
     }
 }
 
-/// Adds a static device under `if_id`. Fails with `EEXIST` if another one is there, and for lack of
-/// memory.
+/// Adds a static device under `if_id` (host byte order). Fails with `EEXIST` if another device is
+/// there, with `ENODEV` if the namespace goes, and for lack of memory.
 pub(super) fn add_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) -> Result {
     let entry = Entry::new(if_id, KeptDevice::new(dev), GFP_KERNEL)?;
     interfaces(dev.link_net(), rtnl)?
@@ -140,7 +143,7 @@ pub(super) fn add_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) -> Resul
         .insert(entry, rtnl)
 }
 
-/// Removes a static device from under `if_id`, if it is there.
+/// Removes a static device from under `if_id` (host byte order), if it is there.
 pub(super) fn remove_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) {
     let Ok(interfaces) = interfaces(dev.link_net(), rtnl) else {
         return;

@@ -39,7 +39,7 @@ use kernel::{
     }, //
 };
 
-/// Sends a packet, lets it wait, or counts and drops it.
+/// Sends a packet that the stack has handed to the device, lets it wait, or counts and drops it.
 pub(super) fn transmit(dev: &Device<Interface>, mut skb: OwnedSkBuff, rcu: &rcu::Guard) {
     match prepare(dev, &mut skb, rcu) {
         Ok(bundle) => send(dev, skb, bundle, rcu),
@@ -53,7 +53,8 @@ pub(super) fn transmit(dev: &Device<Interface>, mut skb: OwnedSkBuff, rcu: &rcu:
     }
 }
 
-/// Tries again to send a packet that has been waiting. Returns it if it has to wait on.
+/// Tries again to send a packet that has been waiting ([`wait::Attempt`]). Returns it if it has to
+/// wait on.
 pub(crate) fn again(
     dev: &Device<Interface>,
     skb: OwnedSkBuff,
@@ -62,7 +63,7 @@ pub(crate) fn again(
     try_again(dev, skb, true, rcu)
 }
 
-/// The same for the last time: what can't be sent is dropped.
+/// As [`again`], but for the last time: a packet that can't be sent is dropped.
 pub(crate) fn for_the_last_time(
     dev: &Device<Interface>,
     skb: OwnedSkBuff,
@@ -71,7 +72,8 @@ pub(crate) fn for_the_last_time(
     try_again(dev, skb, false, rcu)
 }
 
-/// [`again`], or for the last time if it may not wait any more.
+/// Tries again to send a packet. Returns it if it has to wait on, which it only does if it may
+/// (`may_wait`).
 fn try_again(
     dev: &Device<Interface>,
     mut skb: OwnedSkBuff,
@@ -86,7 +88,7 @@ fn try_again(
     None
 }
 
-/// Counts and drops a packet.
+/// Counts (`tx_errors`, `tx_dropped`) and drops a packet.
 #[cold]
 fn refuse(dev: &Device<Interface>, skb: OwnedSkBuff, reason: DropReason) {
     dev.count(Counter::TxErrors);
@@ -127,7 +129,7 @@ fn prepare(
     Ok(bundle)
 }
 
-/// The same for a packet that was looked up before.
+/// As [`prepare`], for a packet that was looked up before and has been waiting.
 fn prepare_again(
     dev: &Device<Interface>,
     skb: &mut OwnedSkBuff,
@@ -140,8 +142,8 @@ fn prepare_again(
     Ok(bundle)
 }
 
-/// Refuses a packet that is too large for the bundle and must not be fragmented, and tells its
-/// sender.
+/// Refuses a packet that is too large for the bundle and must not be fragmented
+/// (`SKB_DROP_REASON_PKT_TOO_BIG`), and tells its sender.
 #[inline]
 fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(), DropReason> {
     let mtu = bundle.bundle_mtu();
@@ -152,7 +154,8 @@ fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(),
     }
 }
 
-/// The same for a packet that is too large.
+/// As [`check_size`], for a packet that is larger than `mtu` bytes. The route learns the MTU in any
+/// case.
 #[cold]
 #[inline(never)]
 fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropReason> {
@@ -168,7 +171,8 @@ fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropRe
     Err(DropReason::PKT_TOO_BIG)
 }
 
-/// Sends the packet through its bundle.
+/// Sends the packet through its bundle, from the link namespace; counts what fails (`tx_errors`,
+/// `tx_aborted_errors`).
 fn send(dev: &Device<Interface>, skb: OwnedSkBuff, bundle: ARef<Dst>, rcu: &rcu::Guard) {
     if !dev.send(skb, bundle, rcu) {
         dev.count(Counter::TxErrors);

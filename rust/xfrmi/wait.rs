@@ -53,7 +53,8 @@ use kernel::{
     }, //
 };
 
-/// The time between looks at those that wait, in milliseconds: that of the kernel's own queue.
+/// The time between looks at the packets that wait, in milliseconds: as with the kernel's own
+/// queue.
 const PAUSE: u32 = 100;
 
 /// The time after which a packet is looked up again though nothing seems to have changed, in
@@ -63,26 +64,31 @@ const SECOND_LINE: u32 = 1000;
 /// How many packets may wait.
 const ALL: usize = 512;
 
-/// How many packets of one connection may: they are sent all at once.
+/// How many packets of one connection may wait: they are sent all at once.
 const OF_ONE: usize = 32;
 
-/// Which part of the room that is left one connection may use, so that those that never get a state
-/// leave some.
+/// One connection may use one part in so many of the room that is left. So connections that never
+/// get a state leave some for others.
 const PART: usize = 8;
 
+/// The packets that wait.
 static WAITING: Global<Timer<Queue>> = Global::new();
 
 /// A place in the queue.
 struct Place {
-    /// Which connection of which namespace the packet belonged to when it came.
+    /// Which connection the packet belonged to when it came: the id of the link namespace
+    /// ([`Net::id`](crate::net::net_namespace::Net::id)), and the `if_id`.
     connection: (u64, u32),
+    /// When the packet came.
     since: Instant,
-    /// When it was looked up last but for the first time, and how things were before that.
+    /// When the packet was last looked up again, and the generation before that. The look-up that
+    /// made it wait does not count.
     tried: Option<(Instant, Generation)>,
     /// Nothing while it is tried, and after it was sent or dropped.
     packet: Option<Waiting<Interface>>,
 }
 
+/// The packets that wait, and how they are tried.
 #[pin_data]
 pub(crate) struct Queue {
     /// In the order in which they came; there is room for all. Taken with softirqs disabled.
@@ -90,7 +96,9 @@ pub(crate) struct Queue {
     places: SpinLock<KVVec<Place>>,
     /// Whether there are any, for those who may not take the lock.
     any: Atomic<bool>,
+    /// Tries a packet that may wait on.
     again: Attempt,
+    /// Tries a packet that may not.
     for_the_last_time: Attempt,
 }
 
@@ -98,7 +106,8 @@ pub(crate) struct Queue {
 pub(crate) type Attempt = fn(&Device<Interface>, OwnedSkBuff, &rcu::Guard) -> Option<OwnedSkBuff>;
 
 impl Queue {
-    /// Adds a packet; gives it back if there is no room.
+    /// Adds a packet of the connection `if_id`. Gives it back if there is no room, or if it can't
+    /// be kept ([`Waiting::new`]).
     fn add(
         &self,
         dev: &Device<Interface>,
@@ -120,7 +129,7 @@ impl Queue {
             tried: None,
             packet: Some(Waiting::new(skb, dev, rcu)?),
         };
-        // There is room for one: this one has only been promised a part of what is left.
+        // There is room: the connection has less than a part of what is left.
         let _ = places.push_within_capacity(place);
         self.any.store(true, Relaxed);
         Ok(())
@@ -161,7 +170,7 @@ impl Queue {
         true
     }
 
-    /// Takes out places without a packet. Returns whether any are left.
+    /// Takes out the places without a packet. Returns whether any places are left.
     fn tidy(&self) -> bool {
         let mut places = self.places.lock();
         let mut kept: usize = 0;
@@ -200,11 +209,11 @@ impl Expire for Queue {
     }
 }
 
-/// Packets can wait, until it is dropped. No device may be left then.
+/// The registration of the queue: packets can wait until it is dropped. No device may be left then.
 pub(crate) type WaitRegistration = GlobalRegistration<Timer<Queue>>;
 
 /// Makes the queue. Packets are tried `again` as long as they may wait, and then once
-/// `for_the_last_time`.
+/// `for_the_last_time`. Fails with `ENOMEM`, or with `EBUSY` if there is a queue.
 pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<WaitRegistration> {
     let places = KVVec::with_capacity(ALL, GFP_KERNEL)?;
     let queue = pin_init!(Queue {
@@ -216,8 +225,8 @@ pub(crate) fn register(again: Attempt, for_the_last_time: Attempt) -> Result<Wai
     WAITING.register(KBox::pin_init(Timer::new(queue), GFP_KERNEL)?)
 }
 
-/// Lets a packet of the connection `if_id` wait, for which a look-up has just found no state yet.
-/// Gives it back if it can't.
+/// Lets a packet of the connection `if_id` (host byte order) wait, for which a look-up has just
+/// found no states yet. Gives it back if it can't wait.
 #[cold]
 #[inline(never)]
 pub(super) fn begin(
@@ -235,7 +244,8 @@ pub(super) fn begin(
 }
 
 /// Has the packets looked at now, because some may wait in vain: their device or namespace goes,
-/// though not before they have. What comes only now is looked at soon enough.
+/// and that has to wait for them. A packet that comes only now is looked at soon enough. In any
+/// context.
 pub(super) fn look() {
     let rcu = rcu::read_lock();
     let queue = WAITING.get(&rcu);
