@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver's C: what it does with packets in structures that are C's alone, as inline functions
- * and bit fields, where each step from Rust would be a call. It is logic, not a wrapper (those are
- * in ../helpers), and it is under the same tests as the rest.
+ * The driver's C: what it does with packets by way of inline functions and bit fields, where each
+ * step from Rust would be a call. It is logic, not wrappers (those are in ../helpers), and it is
+ * under the same tests as the rest.
+ *
+ * Unless it says otherwise, all of it is called with softirqs disabled, in an RCU read-side
+ * critical section, and does not sleep. Indices and marks are in host byte order, SPIs in network
+ * byte order.
  */
 #ifndef _DATAPATH_H
 #define _DATAPATH_H

@@ -8,6 +8,10 @@
 
 #include "datapath.h"
 
+/*
+ * Has a packet enter its state, as xfrm4_rcv_spi() does, with an encapsulation besides. Takes over
+ * the packet. An spi of 0 is read from the header.
+ */
 int datapath_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
 {
 	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
@@ -16,6 +20,7 @@ int datapath_xfrm4_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap
 	return xfrm_input(skb, nexthdr, spi, encap_type);
 }
 
+/* The same for IPv6, as xfrm6_rcv_spi() does. */
 int datapath_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap_type)
 {
 	XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip6 = NULL;
@@ -25,6 +30,7 @@ int datapath_xfrm6_input(struct sk_buff *skb, int nexthdr, __be32 spi, int encap
 }
 
 #if IS_REACHABLE(CONFIG_INET_XFRM_TUNNEL)
+/* A packet in an IPv4 packet; the source address stands for the SPI (xfrmi4_rcv_tunnel()). */
 int datapath_xfrm4_rcv_tunnel(struct sk_buff *skb)
 {
 	return xfrm4_rcv_spi(skb, IPPROTO_IPIP, ip_hdr(skb)->saddr);
@@ -32,6 +38,7 @@ int datapath_xfrm4_rcv_tunnel(struct sk_buff *skb)
 #endif
 
 #if IS_REACHABLE(CONFIG_INET6_XFRM_TUNNEL)
+/* A packet in an IPv6 packet; xfrm6_tunnel knows the SPI (xfrmi6_rcv_tunnel()). */
 int datapath_xfrm6_rcv_tunnel(struct sk_buff *skb)
 {
 	const xfrm_address_t *saddr = (const xfrm_address_t *)&ipv6_hdr(skb)->saddr;
@@ -42,8 +49,8 @@ int datapath_xfrm6_rcv_tunnel(struct sk_buff *skb)
 #endif
 
 /*
- * The state that a packet enters next, with a reference. Its transport header is that of nexthdr,
- * which has the SPI if that is not given.
+ * The state that a packet enters next, with a reference; NULL if there is none. The packet's
+ * transport header is that of nexthdr, which has the SPI if that is not given (0).
  */
 struct xfrm_state *datapath_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
 				       unsigned short family)
@@ -81,7 +88,7 @@ bool datapath_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short
 #endif
 }
 
-/* Whether GRO takes ESP: esp4_offload or esp6_offload is there. */
+/* Whether GRO takes ESP: esp4_offload or esp6_offload is there. In any context. */
 bool datapath_gro_takes_esp(void)
 {
 	return rcu_access_pointer(inet_offloads[IPPROTO_ESP]) ||

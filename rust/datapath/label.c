@@ -9,7 +9,7 @@
 
 #include "datapath.h"
 
-/* What a security module calls the flow of the packet. */
+/* What a security module calls the flow of the packet; 0 if there is none. */
 u32 datapath_skb_secid(struct sk_buff *skb)
 {
 	struct flowi_common flow = {};
@@ -20,7 +20,8 @@ u32 datapath_skb_secid(struct sk_buff *skb)
 
 /*
  * Whether a security module labels policies and flows, so that a policy may be for some labels
- * only. Such a module refuses a label of a kind that nobody knows; without one, nobody does.
+ * only. Such a module refuses a label of a kind that nobody knows; without one, nobody does. In
+ * process context.
  */
 bool datapath_flows_have_labels(void)
 {

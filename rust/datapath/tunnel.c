@@ -14,8 +14,8 @@
 #include "datapath.h"
 
 /*
- * Takes away what no packet may take along from one side of a tunnel device to the other, and with
- * "new_net" what none may take along into another network namespace, besides.
+ * Takes away what no packet may take along from one side of a tunnel device to the other; with
+ * "new_net" also what none may take along into another network namespace: among that is the mark.
  */
 static __always_inline void scrub(struct sk_buff *skb, bool new_net)
 {
@@ -35,8 +35,8 @@ static __always_inline void scrub(struct sk_buff *skb, bool new_net)
 }
 
 /*
- * Makes the checksum that a packet lacks, if it can be done on the spot. That is what IPsec calls
- * skb_checksum_help() for, here for packets that lie in one piece; others are left to that.
+ * Computes the checksum that a packet lacks, if that can be done on the spot: if the packet lies in
+ * one piece. IPsec calls skb_checksum_help() for the others.
  */
 static void sum(struct sk_buff *skb)
 {
@@ -57,8 +57,7 @@ static void sum(struct sk_buff *skb)
 
 /*
  * Sends a packet of the device on, from "net" through dst, and counts it. Takes over the packet and
- * the reference to dst; under RCU, with softirqs disabled. Returns 0 if the packet was sent or will
- * be: congestion is not an error.
+ * the reference to dst. Returns 0 if the packet was sent or will be: congestion is not an error.
  */
 int datapath_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff *skb,
 			 struct dst_entry *dst)
@@ -83,7 +82,7 @@ int datapath_tunnel_xmit(struct net_device *dev, struct net *net, struct sk_buff
 
 /*
  * Lets the device receive a packet from "net", and counts it. Takes over the reference to the
- * metadata, which may be NULL; with softirqs disabled.
+ * metadata, which may be NULL.
  */
 void datapath_tunnel_rcv(struct net_device *dev, const struct net *net, struct sk_buff *skb,
 			 struct dst_entry *metadata)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Static inline functions and macros of the kernel that Rust calls, wrapped as the kernel does it
- * in its rust/helpers: what is rust_helper_X here is bindings::X there. A wrapper holds no logic of
- * its own; C that does is in datapath/.
+ * Static inline functions and macros of the kernel that Rust calls, wrapped as the kernel wraps
+ * them in its rust/helpers: rust_helper_X() here is bindings::X() in Rust. A wrapper has no logic
+ * of its own (what has is in ../datapath), and asks of its callers what X() asks of them.
  *
- * All are one file for the compiler, and one for bindgen, which needs no prototypes.
+ * There is a file for each header or subsystem. All are one file for the compiler, and one for
+ * bindgen, which needs no prototypes.
  */
 
 #ifdef __BINDGEN__
-/* It leaves out inline functions. */
+/* bindgen leaves out inline functions. */
 #define __rust_helper
 #else
 #define __rust_helper __always_inline

@@ -3,7 +3,7 @@
 #include <linux/percpu.h>
 #include <linux/percpu-refcount.h>
 
-/* What is behind them: a pointer of each CPU. */
+/* Rust knows no __percpu: what it has is the address of a pointer of each CPU. */
 #define POINTERS(pointers) ((void * __percpu *)(pointers))
 
 __rust_helper void __percpu *rust_helper_alloc_percpu_pointer(void)
@@ -16,7 +16,7 @@ __rust_helper void *rust_helper_this_cpu_pointer(void __percpu *pointers)
 	return this_cpu_read(*POINTERS(pointers));
 }
 
-/* NULL for a CPU that is not possible, too. */
+/* NULL also for a CPU that is not possible. */
 __rust_helper void *rust_helper_per_cpu_pointer(void __percpu *pointers, unsigned int cpu)
 {
 	return cpu_possible(cpu) ? READ_ONCE(*per_cpu_ptr(POINTERS(pointers), cpu)) : NULL;
