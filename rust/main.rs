@@ -157,7 +157,8 @@ impl kernel::InPlaceModule for XfrmInterface {
                 _: { net::xfrm::kfuncs::register()? },
                 session: SessionRegistration::new(),
                 link: Interface::KIND.get().register(&*namespaces)?,
-                // Devices can be taken back, but a route that has the encapsulation can't.
+                // The last, so that nothing fails after it: devices can be taken back, but routes
+                // with the encapsulation can't.
                 encap <- EncapRegistration::new(module),
             }? Error),
             |err| {

@@ -130,7 +130,8 @@ impl<K: Key, V> Sets<K, V> {
         let Some(set) = self.sets.get_mut(set) else {
             return;
         };
-        // The one with the same key, else a free one, else one that is not in use, else the first.
+        // The entry with the same key, else free room, else an entry that was not used, else the
+        // first one.
         let same = |way: &Option<Entry<K, V>>| way.as_ref().is_some_and(|entry| entry.key == key);
         let idle = |way: &Option<Entry<K, V>>| !way.as_ref().is_some_and(|entry| entry.used);
         let at = set
@@ -199,7 +200,8 @@ impl<K: Key, V: Send> Cache<K, V> {
 
     /// The set into which `key` belongs.
     pub(crate) fn set(&self, key: &K) -> usize {
-        // A product of two unknown factors is even more often than odd. Here one factor is known.
+        // A product of two unknown factors is even more often than odd, so its low bits are poor.
+        // This last factor is known, and odd.
         let hash = key.hash(self.seed).wrapping_mul(GOLDEN_RATIO_64);
         // CAST: What is left of the shift is small.
         (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS

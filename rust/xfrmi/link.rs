@@ -220,7 +220,8 @@ impl LinkOps for Interface {
         let Mode::Static(if_id) = dev.data().mode() else {
             return Ok(());
         };
-        // No packet finds the device missing: it has both keys until it sends with the new one.
+        // No packet misses the device: it is in the table under both numbers until it sends with
+        // the new one.
         table::add_key(dev, new, rtnl)
             .map_err(|err| ack.refuse(err, attr, c"the device could not be added to the table"))?;
         if_id.change(new);

@@ -82,9 +82,10 @@ impl Handler for Input {
         if !is_ours(skb, next, rcu) {
             return true;
         }
-        // If the policies allow what the packet came through so far, the check notes that.
+        // If the policies allow what the packet came through so far, the check marks that as
+        // verified.
         if may_be_a_bundle(skb, next) {
-            // If not, it is no error yet.
+            // A refusal is no error yet: the last check decides.
             xfrm::try_check_in(next.net(), skb, family);
             return true;
         }
@@ -143,7 +144,7 @@ fn may_be_a_bundle(skb: &SkBuff, next: &State) -> bool {
 fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     match xfrm::next_by_gro(skb, rcu) {
         Some((next, family)) if is_ours(skb, &next, rcu) => {
-            // What is attached belongs to the packet outside.
+            // The control block and the route are still those of the packet outside.
             skb.clear_ip_control_block(family);
             skb.drop_dst();
             if xfrm::check_in(skb, family) {
@@ -168,8 +169,8 @@ fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result 
     skb.set_device(dev, rcu);
 
     if !dev.link_net().is(dev.net(rcu)) {
-        // The states stay behind in the link namespace, so this is where they have to satisfy a
-        // policy.
+        // The packet leaves its states behind in the link namespace. So they have to satisfy a
+        // policy here.
         let state = skb.last_state().ok_or(EINVAL)?;
         let family = state.inner_family(skb).ok_or(EINVAL)?;
         if !xfrm::check_in(skb, family) {
@@ -179,7 +180,7 @@ fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result 
         check_before_gro(skb, rcu)?;
     }
     // In transport mode there is no packet inside that could be routed by its connection, and the
-    // stack takes what is attached for a route.
+    // stack would take metadata for a route.
     let metadata = if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
         let if_id = arrival.if_id;
         Some(remembered::metadata(MdInfo { if_id, link }, rcu)?)

@@ -222,7 +222,7 @@ pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata>
 pub(super) fn forget(net: &Net) {
     let forgotten = || {
         let rcu = rcu::read_lock();
-        // Of all of them, also if of one it has to be done again.
+        // Every cache is asked, also after one of them has to be asked again.
         CACHES.all(&rcu).fold(true, |all, caches| {
             let bundles = &caches.data().bundles;
             bundles.forget(|found| found.bundle.refers_to(net)) && all

@@ -31,7 +31,7 @@ impl SessionDecoder for Decoder {
         let state = skb.connection()?;
         let dev = match skb.vrf_member_ifindex(family) {
             0 => skb.device(rcu)?,
-            // The device is in a VRF, which has taken its place.
+            // The device is in a VRF, whose device the packet has now.
             ifindex => NetDevice::by_index(state.net(), ifindex, rcu)?,
         };
         let dev = dev.downcast::<Interface>().filter(|dev| dev.is_up())?;

@@ -103,7 +103,7 @@ fn prepare(
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, Refusal> {
     let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
-    // A program may take packets with the same header for different flows.
+    // A BPF flow dissector may take packets with the same header for different flows.
     let is_program = dev.net(rcu).has_flow_dissector();
     let flow = FlowKey::of(skb, family).filter(|_| !is_program);
     if flow.is_none() {
@@ -164,7 +164,7 @@ fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropRe
     match family {
         Family::Inet if !skb.dont_fragment() => return Ok(()),
         Family::Inet => icmp::send_too_big(skb, family, mtu),
-        // Nobody has to be told to send less than what every link takes.
+        // Every IPv6 link takes packets of this size, so nobody is told to send smaller ones.
         Family::Inet6 if skb.len() <= icmp::IPV6_MIN_MTU => return Ok(()),
         Family::Inet6 => icmp::send_too_big(skb, family, mtu.max(icmp::IPV6_MIN_MTU)),
     }

@@ -161,7 +161,8 @@ impl Queue {
         }
         place.tried = tried;
         let packet = place.packet.take();
-        // What is sent may come back here, as a packet of another device.
+        // The lock is dropped, because a packet that is sent may come back to this queue, as one of
+        // another device.
         drop(places);
         let packet = packet.and_then(|packet| packet.retry(attempt, rcu));
         if let Some(place) = self.places.lock().get_mut(at) {
@@ -175,7 +176,7 @@ impl Queue {
         let mut places = self.places.lock();
         let mut kept: usize = 0;
         for at in 0..places.len() {
-            // What is kept moves up, in its order.
+            // Places that are kept move up, in their order.
             let Some((before, rest)) = places.split_at_mut_checked(at) else {
                 break;
             };

@@ -199,7 +199,7 @@ impl Bundle {
             if per_cpu || has_label || !held(net) || used.any(Self::chooses_source) {
                 return None;
             }
-            // There are a few at most.
+            // There are a few at most, so this does not wrap.
             transforms = transforms.wrapping_add(count.into());
         }
         if transforms != num_transforms || Self::states(dst).any(State::has_label) {
@@ -282,7 +282,7 @@ impl Bundle {
     /// look-up would prefer.
     pub(crate) fn is_valid(&self, _rcu: &rcu::Guard) -> bool {
         let dst = self.dst.as_raw();
-        // As dst_check() does with what asks to be checked always, as bundles do.
+        // As dst_check() does. Bundles ask to be checked always (`DST_OBSOLETE_FORCE_CHK`).
         //
         // SAFETY: The dst is live, and its operations are static.
         let Some(check) = (unsafe { (*(*dst).ops).check }) else {

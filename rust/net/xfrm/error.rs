@@ -165,7 +165,7 @@ impl<'a> IcmpError<'a> {
                     .ok_or(EINVAL)?;
                 tos
             }
-            // Routes of IPv6 packets that were transformed are looked up without.
+            // The route of an IPv6 packet that was transformed is looked up without one.
             Family::Inet6 => 0,
         };
         self.state.route(oif, tos, self.route_mark())
@@ -197,7 +197,7 @@ impl<'a> IcmpError<'a> {
         let mark = self.route_mark();
         let (net, skb) = (net.as_raw(), self.skb.as_raw());
         match (self.family, self.request) {
-            // For IPv4 these find the route. They can't be told a mark.
+            // These functions find the route for IPv4 themselves, but can't be told a mark.
             (Family::Inet, Request::Mtu(mtu)) if mark == 0 => {
                 // SAFETY: The type invariant; the packet is valid, and the namespace live.
                 unsafe { bindings::datapath_ipv4_update_pmtu(skb, net, mtu, vrf, protocol) };

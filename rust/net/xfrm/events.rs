@@ -135,7 +135,8 @@ impl<L: Listener> EventsRegistration<L> {
     ) -> c_int {
         // SAFETY: The contract of this function.
         let (event, of_all) = unsafe { ((*event).event, (*event).net) };
-        // Counters and replay windows decide no look-up, and are told with every few packets.
+        // This event is about counters and replay windows, which decide no look-up. It comes with
+        // every few packets.
         if event == bindings::XFRM_MSG_NEWAE {
             return 0;
         }
@@ -192,7 +193,7 @@ impl<L: Listener> EventsRegistration<L> {
     ) -> c_int {
         // SAFETY: The contract of this function.
         unsafe { Self::changed(net) };
-        // What others answer is not to be changed.
+        // This leaves what other key managers answer as it is.
         EOPNOTSUPP.to_errno()
     }
 

@@ -167,7 +167,7 @@ unsafe fn may_enter<H: Handler>(
     // SAFETY: The contract of this function.
     match unsafe { State::next(skb, nexthdr, spi, family) } {
         Some(next) => H::may_enter(skb, &next, family, &rcu),
-        // The kernel drops it, and counts that there is no state.
+        // The kernel drops the packet, and counts that there is no state for it.
         None => true,
     }
 }
@@ -223,7 +223,7 @@ pub(super) unsafe extern "C" fn received<H: Handler>(
     if err == 0 {
         H::received(skb, &rcu)
     } else if skb.last_state().is_none() {
-        // Dropped before a state was found, so nobody's.
+        // The packet is dropped before a state was found, so it is nobody's.
         Received::Taken
     } else {
         H::dropped(skb, &rcu)

@@ -144,7 +144,7 @@ impl<E: EncapOps> EncapRegistration<E> {
                 // SAFETY: The operations are initialised, and pinned until they are removed.
                 match unsafe { bindings::lwtunnel_encap_add_ops(slot, ENCAP_XFRM) } {
                     0 => Ok(()),
-                    // The kernel says no more than that there are others.
+                    // The only error is that there are other operations; the kernel says -1.
                     _ => Err(EEXIST),
                 }
             }),

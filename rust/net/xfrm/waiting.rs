@@ -115,7 +115,7 @@ impl<T: LinkOps> Waiting<T> {
         rcu: &rcu::Guard,
     ) -> Result<Self, OwnedSkBuff> {
         let net = dev.net(rcu);
-        // Whoever asks what is attached has it counted.
+        // Asking for the dst makes a borrowed one counted (`skb_dst_force()`).
         let route = match skb.dst() {
             SkbDst::Route(route) => Some(Some(route)),
             SkbDst::Metadata(metadata) => metadata.xfrm_info().map(|(_, route)| route),
@@ -124,7 +124,7 @@ impl<T: LinkOps> Waiting<T> {
         let is_of_net = match route {
             Some(Some(route)) => route.device(rcu).net(rcu).is(net),
             Some(None) => true,
-            // Metadata of another kind may have anything.
+            // Metadata of another kind may refer to anything.
             None => false,
         };
         if !is_of_net {
@@ -134,8 +134,8 @@ impl<T: LinkOps> Waiting<T> {
             return Err(skb);
         };
         skb.set_device(dev, rcu);
-        // A socket that was found for a packet before it was received may be one that it does not
-        // count for.
+        // A socket that was found early for a received packet may be one that the packet has no
+        // reference to.
         //
         // SAFETY: The packet is ours.
         unsafe {
@@ -178,13 +178,13 @@ impl<T: LinkOps> Waiting<T> {
             self.skb.free(reason);
             return None;
         };
-        // What has been kept until now is let go of only when the packet is kept again.
+        // The device and the namespace are let go of only after the packet is kept again.
         let Self {
             skb,
             dev: _kept,
             hold: _hold,
         } = self;
-        // It need not be the same packet, nor have the same route.
+        // `f` need not give back the same packet, nor one with the same route.
         match Self::new(f(dev, skb, rcu)?, dev, rcu) {
             Ok(waiting) => Some(waiting),
             Err(skb) => {
