@@ -2,13 +2,13 @@
 
 //! What becomes of a packet out of a tunnel, which GRO sees before the IP stack does.
 //!
-//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. A packet that came out of
-//! one ESP tunnel and holds another ESP packet so gets into its next state early. On that way the
-//! kernel forgets which states it has come through: the next state gets it as if it came from
-//! outside, and no policy is asked about the outer tunnel any more. Whoever checks policies has to
-//! do that before. [`next_by_gro`] says for which packets.
+//! `esp4_offload` and `esp6_offload` bring GRO to ESP, alone and in UDP. A packet may come out of
+//! an ESP tunnel and be ESP again: GRO then gives it to its next state early. On that way the
+//! kernel forgets which states the packet has come through. The next state gets it as if it came
+//! from outside, and no policy is asked about the outer tunnel any more. So policies have to be
+//! asked before. [`next_by_gro`] says for which packets.
 //!
-//! Packets are asked about in softirq context, under RCU.
+//! It is called in softirq context, under RCU.
 //!
 //! C sources: [`net/ipv4/esp4_offload.c`](srctree/net/ipv4/esp4_offload.c), `esp4_gro_receive()`,
 //! [`net/ipv6/esp6_offload.c`](srctree/net/ipv6/esp6_offload.c), `esp6_gro_receive()`

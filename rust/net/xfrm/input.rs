@@ -3,8 +3,8 @@
 //! The protocols of IPsec (ESP, AH, IPComp): packets that come in through them.
 //!
 //! A [`Handler`] is a driver's part in receiving. `xfrm_input()` finds the state of a packet,
-//! decrypts it, and asks the handlers of the protocol whose the packet is: the one that takes it
-//! makes it a packet of its own device. [`ProtocolRegistration`] registers a handler for one
+//! decrypts it, and asks the handlers of the packet's protocol one after the other. The one that
+//! takes it makes it a packet of its device. [`ProtocolRegistration`] registers a handler for one
 //! protocol in both address families. Handlers of one protocol form a chain, highest priority
 //! (largest number) first: `esp4`, `ah4`, `ipcomp` and their like have 0, `ip_vti` and `ip6_vti`
 //! 100, the C driver for XFRM interfaces 10.

@@ -17,19 +17,19 @@
 //!
 //! ```c
 //! struct bpf_xfrm_info {
-//! 	__u32 if_id;
-//! 	int link;
+//!     __u32 if_id;
+//!     int link;
 //! } __attribute__((preserve_access_index));
 //!
 //! extern int bpf_skb_set_xfrm_info(struct __sk_buff *skb_ctx,
-//! 				 const struct bpf_xfrm_info *from) __ksym;
+//!                                  const struct bpf_xfrm_info *from) __ksym;
 //!
 //! SEC("tc")
 //! int choose(struct __sk_buff *skb)
 //! {
-//! 	struct bpf_xfrm_info info = { .if_id = 7 };
+//!     struct bpf_xfrm_info info = { .if_id = 7 };
 //!
-//! 	return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_OK;
+//!     return bpf_skb_set_xfrm_info(skb, &info) ? TC_ACT_SHOT : TC_ACT_OK;
 //! }
 //! ```
 //!

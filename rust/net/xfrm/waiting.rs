@@ -11,7 +11,7 @@
 //! Packets are put aside and tried again with softirqs disabled, under RCU. They may be dropped
 //! anywhere.
 //!
-//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h), `skb_dst_force()`
+//! C header: [`include/net/dst.h`](srctree/include/net/dst.h), `skb_dst_force()`
 //!
 //! # Examples
 //!
