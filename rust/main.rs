@@ -4,7 +4,7 @@
 //!
 //! This is the crate's root, and takes the place of `xfrmi_init()` and `xfrmi_fini()` of the C
 //! driver ([`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)). The driver
-//! is in [`xfrmi`], the abstractions over the kernel that it is made of in [`net`].
+//! is in `xfrmi`, the abstractions over the kernel that it is made of in `net`.
 //! `docs/architecture.md` shows the whole.
 
 #![crate_name = "xfrm_interface_rust"]

@@ -5,8 +5,8 @@
 #
 #	new-test.sh SUBJECT/NAME	SUBJECT is a folder beside this file, NAME what the test is called
 #
-# It is lib/template.sh, which passes as it is: two gateways, a tunnel, and a look at what came through. See
-# docs/writing-tests.md.
+# It is lib/template.sh, which passes as it is: two gateways, a tunnel, and a look at what came
+# through. See docs/writing-tests.md.
 
 here=$(dirname "$(readlink -e "$0")")
 

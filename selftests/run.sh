@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the selftests on this machine, which should be a virtual one: they load and unload the driver.
+# Runs the selftests on this machine, which should be a virtual one: they load and unload the
+# driver.
 #
 #	DRIVER=rust|c	our driver (the default) or the kernel's
 #	MODULE=FILE	our module
@@ -12,11 +13,11 @@
 #
 #	run.sh --list	prints which tests these are, in the order in which they run, and runs none
 #
-# Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver is known to fail
-# are in expect/known-c-failures, and with DRIVER=c exactly those have to fail.
+# Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver is
+# known to fail are in expect/known-c-failures, and with DRIVER=c exactly those have to fail.
 #
-# A test is an executable file in one of the folders beside this one, other than lib, tools and expect. Comments
-# at its top, before the first other line, say how it is run:
+# A test is an executable file in one of the folders beside this one, other than lib, tools and
+# expect. Comments at its top, before the first other line, say how it is run:
 #
 #	# Time: N	about how many seconds it takes on a machine that is only emulated, beside others. Every
 #			test has this line.
@@ -92,8 +93,8 @@ for file in "$here"/*/*; do
 	esac
 done
 
-# in_order NAME...: those that take longest are first, so that all end at about the same time. Of those that run
-# alone the short ones are, so that there is something to be seen soon.
+# in_order NAME...: those that take longest are first, so that all end at about the same time. Of
+# those that run alone the short ones are, so that there is something to be seen soon.
 in_order()
 {
 	local name
@@ -234,8 +235,8 @@ result()
 	esac
 }
 
-# The lines of the log in which a reference tracker may say that it lacks memory: those of the test that makes
-# allocations fail.
+# The lines of the log in which a reference tracker may say that it lacks memory: those of the test
+# that makes allocations fail.
 short_from=0 short_to=0
 
 # Complaints in what the kernel has logged since the given line. Data races are judged in the end.
@@ -257,8 +258,8 @@ log_lines()
 	wc -l <"$work/log"
 }
 
-# run_file FILE[:SUBTESTS]: runs one test and prints its lines, each after the test's name and a tab, so that
-# those of several tests can be told apart. The last line is its exit code.
+# run_file FILE[:SUBTESTS]: runs one test and prints its lines, each after the test's name and a
+# tab, so that those of several tests can be told apart. The last line is its exit code.
 run_file()
 {
 	local file=${1%%:*} subtests='' name start=$SECONDS

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 26
 #
-# libreswan on gwa, strongSwan on gwb. libreswan makes the device of a connection itself, named after
-# the if_id, with its address and routes, and takes it away again.
+# libreswan on gwa, strongSwan on gwb. libreswan makes the device of a connection itself, named
+# after the if_id, with its address and routes, and takes it away again.
 #
 #	         gwa                               gwb
 #	+------------------+              +------------------+

@@ -14,8 +14,8 @@
 #	       +----------------+ 192.0.2.0/24           +----------------+
 #	                          2001:db8::/64
 #
-# With an external device, left and right belong to two tenants, red1 and red2, that have a VRF each on
-# each of the four machines, and the same addresses:
+# With an external device, left and right belong to two tenants, red1 and red2, that have a VRF each
+# on each of the four machines, and the same addresses:
 #
 #	left: 10.0.1.2/24, fd00:a::2/64                    right: 10.0.2.2/24, fd00:b::2/64
 
@@ -86,8 +86,8 @@ both_families()
 	check reach "$gwb" fd00:1::1 -- 'the IPv6 peer is not answered'
 }
 
-# static_device NAME IF_ID WHAT: the connection comes up, its states are for the device and have what
-# is given, and what is sent through the device gets through.
+# static_device NAME IF_ID WHAT: the connection comes up, its states are for the device and have
+# what is given, and what is sent through the device gets through.
 static_device()
 {
 	local name=$1 id=$2 what=$3 ns
@@ -262,8 +262,8 @@ address_change()
 	before=$(spis "$gwa" 192.0.2.2)
 	stream_start 10.1.0.2
 	both_families
-	# charon, if it hears of the loss alone, does not try again. It waits for a tenth of a second after the first
-	# of several changes.
+	# charon, if it hears of the loss alone, does not try again. It waits for a tenth of a
+	# second after the first of several changes.
 	inside "$gwa" sysctl -qw net.ipv4.conf.under.promote_secondaries=1
 	ip -n "$gwa" -batch - <<-END
 		addr add 192.0.2.11/24 dev under

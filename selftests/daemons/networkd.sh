@@ -77,8 +77,8 @@ configure()
 	END
 }
 
-# networkd_start: the daemon has a /run/systemd of its own and sees a read-only /sys, which tells it that
-# no udev is going to set up its devices.
+# networkd_start: the daemon has a /run/systemd of its own and sees a read-only /sys, which tells it
+# that no udev is going to set up its devices.
 networkd_start()
 {
 	mkdir -p /run/systemd

@@ -51,7 +51,8 @@ def namespace():
     return Namespace("link add d0 type dummy")
 
 
-# What is accepted: a name, the attributes, and the if_id, the link and whether it is external after.
+# What is accepted: a name, the attributes, and the if_id, the link and whether it is external
+# after.
 ACCEPTED = [
     Case("if_id", lambda: [if_id(5)], 5, None, False),
     Case("if_id_and_link", lambda: [if_id(5), link("d0")], 5, "d0", False),
@@ -279,7 +280,8 @@ def many():
         ksft_eq(u32(socket.link_get("x300")[1][IFLA_XFRM_IF_ID]), 300 << 8)
 
 
-# Routes: a name, the encapsulation's attributes, whether they are marked as nested, the errors, the text.
+# Routes: a name, the encapsulation's attributes, whether they are marked as nested, the errors, the
+# text.
 ROUTES = [
     ("if_id", lambda: [attr(LWT_XFRM_IF_ID, 5)], True, {"ok"}, None),
     ("if_id_and_link", lambda: [attr(LWT_XFRM_IF_ID, 5), attr(LWT_XFRM_LINK, 3)], True, {"ok"}, None),

@@ -3,8 +3,8 @@
 # Time: 52
 # Runs: alone
 #
-# What an administrator changes while packets flow: changes/main.c says how changes are drawn, and what
-# must hold after each. It makes its own namespaces, drawn in changes/world.h.
+# What an administrator changes while packets flow: changes/main.c says how changes are drawn, and
+# what must hold after each. It makes its own namespaces, drawn in changes/world.h.
 #
 #	FUZZ_KEEP_GOING=1	all differences, not only the first
 

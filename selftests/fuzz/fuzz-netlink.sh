@@ -3,8 +3,8 @@
 # Time: 32
 # Runs: alone
 #
-# Netlink requests as no program should make them, many at once: netlink/grammar.h says how they come
-# about, and netlink/oracle.h what must hold.
+# Netlink requests as no program should make them, many at once: netlink/grammar.h says how they
+# come about, and netlink/oracle.h what must hold.
 #
 #	+---- one -----+   +--- two ---+   +--- three --+
 #	|  d0 d1 x...  |   |  x...     |   |  x...      |

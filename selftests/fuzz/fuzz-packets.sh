@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 34
 #
-# Packets as no host should send them: packets/main.c says how they come about. They are sent to gwb, to
-# devices and states of each sort that it has, and straight to the devices of "sender". After each
-# chunk a tunnel between gwa and gwb, which has nothing to do with them, has to work.
+# Packets as no host should send them: packets/main.c says how they come about. They are sent to
+# gwb, to devices and states of each sort that it has, and straight to the devices of "sender".
+# After each chunk a tunnel between gwa and gwb, which has nothing to do with them, has to work.
 #
 #	     gwa               gwb: [ipsec] if_id 4, the good tunnel
 #	+-----------+      +-----------------+      sender
@@ -26,8 +26,8 @@ sender='' inner=''
 # The if_ids of the receiver's states, by the number of their owner in an SPI.
 owners=(5 6 7 8 9 0)
 
-# states SELF PEER IP-VERSION IF_ID NUMBER: prints those by which SELF receives from PEER. The numbers are
-# those of packets/layers.c.
+# states SELF PEER IP-VERSION IF_ID NUMBER: prints those by which SELF receives from PEER. The
+# numbers are those of packets/layers.c.
 states()
 {
 	local self=$1 peer=$2 version=$3 if_id='' spi=$5 null
@@ -48,7 +48,8 @@ states()
 	END
 }
 
-# Whatever a packet came through, one layer of it at least is allowed. The kernel takes five templates.
+# Whatever a packet came through, one layer of it at least is allowed. The kernel takes five
+# templates.
 allowed()
 {
 	local if_id=$1 family dir templates='' proto
@@ -282,8 +283,8 @@ corpus()
 	done
 }
 
-# A header that is not in the packet's linear part is read all the same: of two packets that are too big, each in
-# a page, that is refused which must not be fragmented.
+# A header that is not in the packet's linear part is read all the same: of two packets that are too
+# big, each in a page, that is refused which must not be fragmented.
 header_in_page()
 {
 	local vnet='00 00 01 00 00 00 00 00 00 00' sent errors said

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the tests of remembered bundles share: another way to the peer, and how often the kernel calls what.
+# What the tests of remembered bundles share: another way to the peer, and how often the kernel
+# calls what.
 
 # A dummy beside the underlay, which shows what is sent over it.
 other_underlay()
@@ -17,8 +18,8 @@ other_underlay()
 	END
 }
 
-# probe NAME SYMBOL...: a probe of that name at the first of these functions that there is. It goes with the
-# subtest, which is skipped where there is none.
+# probe NAME SYMBOL...: a probe of that name at the first of these functions that there is. It goes
+# with the subtest, which is skipped where there is none.
 probe()
 {
 	local name=$1 symbol
@@ -35,8 +36,8 @@ probe()
 	return 1
 }
 
-# count_calls_of PID SYMBOL: counts the calls that this process makes of it, from now on. Other tests may be
-# running.
+# count_calls_of PID SYMBOL: counts the calls that this process makes of it, from now on. Other
+# tests may be running.
 count_calls_of()
 {
 	local name=bundles_call_$$

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# For tests of where the packets of a flow go while something changes: a flow that sends without pause from
-# one CPU, and for each of its packets what left for it, and by which device, as captures see it. A test looks
-# hundreds of times, so that looking starts next to no processes.
+# For tests of where the packets of a flow go while something changes: a flow that sends without
+# pause from one CPU, and for each of its packets what left for it, and by which device, as captures
+# see it. A test looks hundreds of times, so that looking starts next to no processes.
 
 watched=() flow_packets=() seen=()
 declare -A watch_fd=() watch_part=() watch_next=() watch_beats=()
 
-# watch NS [OTHER-NS...]: where the next flow is, and where else is looked for what becomes of its packets.
+# watch NS [OTHER-NS...]: where the next flow is, and where else is looked for what becomes of its
+# packets.
 watch()
 {
 	local ns
@@ -16,8 +17,9 @@ watch()
 	watched=("$@")
 	for ns in "$@"; do
 		[ -n "${watch_fd[$ns]-}" ] || watch_one "$ns"
-		# A capture is written when its process gets to it. What the one says of a packet is known to be all
-		# when the others say something later; in other namespaces perhaps nothing else leaves.
+		# A capture is written when its process gets to it. What the one says of a packet is
+		# known to be all when the others say something later; in other namespaces perhaps
+		# nothing else leaves.
 		[ "$ns" = "$1" ] || [ -n "${watch_beats[$ns]-}" ] || beat "$ns"
 	done
 }
@@ -44,7 +46,8 @@ beat()
 	watch_beats[$1]=$job
 }
 
-# flow NS ADDRESS [PING-OPTIONS...]: sends to it through the device called "ipsec" until the subtest ends.
+# flow NS ADDRESS [PING-OPTIONS...]: sends to it through the device called "ipsec" until the subtest
+# ends.
 flow()
 {
 	local ns=$1
@@ -68,10 +71,10 @@ since_now()
 	flow_since=$EPOCHREALTIME flow_packet='' flow_left='' flow_packets=()
 }
 
-# await_seen COUNT [SECONDS]: until that many packets of the flow have left since then; for each there is in seen what
-# left for it. That is the device and the SPIs, outermost first, as in "under:0x2000+0x1010", or "-" for nothing. A
-# packet that leaves in the clear has no SPI. With two flows, $only is the identifier (ping -e) of the one that is
-# meant.
+# await_seen COUNT [SECONDS]: until that many packets of the flow have left since then; for each
+# there is in seen what left for it. That is the device and the SPIs, outermost first, as in
+# "under:0x2000+0x1010", or "-" for nothing. A packet that leaves in the clear has no SPI. With two
+# flows, $only is the identifier (ping -e) of the one that is meant.
 await_seen()
 {
 	local i=0 end=$((SECONDS + ${2:-20})) packet
@@ -114,8 +117,8 @@ next_line()
 	watch_next[$1]=${watch_part[$1]-}$line watch_part[$1]=''
 }
 
-# note LINE: a packet of the flow is noted, as its identifier and what left for it, when the next one is there: until
-# then it may still be on its way.
+# note LINE: a packet of the flow is noted, as its identifier and what left for it, when the next
+# one is there: until then it may still be on its way.
 left_by='^[^ ]+ ([^ ]+) +Out (.*)'
 note()
 {

@@ -30,8 +30,8 @@ fuzz_parameters()
 	log_info "FUZZ_SEED=$seed FUZZ_COUNT=$count"
 }
 
-# fuzz COMMAND...: runs a fuzzer, and shows what it says while it runs: after a crash nobody else can tell
-# how far it came.
+# fuzz COMMAND...: runs a fuzzer, and shows what it says while it runs: after a crash nobody else
+# can tell how far it came.
 fuzz()
 {
 	local status

@@ -32,8 +32,8 @@ quiet()
 	done
 }
 
-# forwarding_link NS DEVICE...: gives devices the link-local address that quiet() has kept from them.
-# Without it the kernel can't ask for the neighbours of packets that it forwards.
+# forwarding_link NS DEVICE...: gives devices the link-local address that quiet() has kept from
+# them. Without it the kernel can't ask for the neighbours of packets that it forwards.
 forwarding_link()
 {
 	local ns=$1 dev
@@ -181,8 +181,8 @@ tunnel()
 	[ -z "$ns_b" ] || tunnel_half "$b" "$a" "${id_b:-$id}" 1 "$sel_b" "$sel_a" | ip -n "$ns_b" -batch -
 }
 
-# tunnel_half SELF PEER IF_ID SIDE [FROM TO]: prints one gateway's states and policies for ip -batch. It uses
-# the variables of tunnel().
+# tunnel_half SELF PEER IF_ID SIDE [FROM TO]: prints one gateway's states and policies for ip
+# -batch. It uses the variables of tunnel().
 tunnel_half()
 {
 	local self=$1 peer=$2 if_id='' side=$4 templates_out='' templates_in='' i=0 link proto mode

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the tests with IKE daemons share: strongSwan's daemon on one or both of the gateways, each with
-# a directory of its own, and traffic that goes on while the daemons do something.
+# What the tests with IKE daemons share: strongSwan's daemon on one or both of the gateways, each
+# with a directory of its own, and traffic that goes on while the daemons do something.
 #
 #	$tmp/a, $tmp/b		strongswan.conf, the socket for swanctl, the daemon's log
 #	$tmp/a/swanctl		what would be /etc/swanctl
@@ -38,9 +38,11 @@ charon_prepare()
 			# What is lost on a busy machine is sent again soon.
 			retransmit_timeout = 1
 			retransmit_base = 1.2
-			# Routes are the test's. Without this, strongSwan makes some in a table of its own.
+			# Routes are the test's. Without this, strongSwan makes some in a table of
+			# its own.
 			install_routes = no
-			# For how long the old states are kept after a rekey; a test waits for their end.
+			# For how long the old states are kept after a rekey; a test waits for their
+			# end.
 			delete_rekeyed_delay = 1
 			plugins {
 				vici {
@@ -243,8 +245,9 @@ stream_stop()
 	check cmp -s "$tmp/sent" "$tmp/received" -- 'the TCP stream is not what was sent'
 }
 
-# while_pinging COUNT LEAST ADDRESS COMMAND...: pings that many times, 100 a second, while the command
-# runs again and again. It must run often enough and succeed each time, and no answer may be missing.
+# while_pinging COUNT LEAST ADDRESS COMMAND...: pings that many times, 100 a second, while the
+# command runs again and again. It must run often enough and succeed each time, and no answer may be
+# missing.
 while_pinging()
 {
 	local count=$1 least=$2 address=$3 rounds=0 ping

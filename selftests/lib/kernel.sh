@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the tests share that run one of the kernel's own, unmodified, with the driver under test loaded.
-# None of those loads a driver by itself: what they make of kind xfrm is made by the one that is there,
-# and every packet of IPsec passes through its handlers. Their results become subtests of the same words.
+# What the tests share that run one of the kernel's own, unmodified, with the driver under test
+# loaded. None of those loads a driver by itself: what they make of kind xfrm is made by the one
+# that is there, and every packet of IPsec passes through its handlers. Their results become
+# subtests of the same words.
 
 # kernel_result LINE: if the line is a result, sets name and result, which is "ok" if it is good.
 kernel_result()

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What every test sources, on top of the kernel's own net/lib.sh. It loads the driver under test, ends all that a
-# test has started when that ends, and brings the rest:
+# What every test sources, on top of the kernel's own net/lib.sh. It loads the driver under test,
+# ends all that a test has started when that ends, and brings the rest:
 #
 #	results.sh	subtests and their results
 #	gateways.sh	two gateways, their devices and tunnels

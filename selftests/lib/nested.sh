@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Two IPsec connections, one in the other, between the gateways of lib.sh. What is sent goes through
-# both by one policy with two templates. What is received has to satisfy one policy for both, or two.
+# both by one policy with two templates. What is received has to satisfy one policy for both, or
+# two.
 #
 #	flow: 10.1.0.1 > 10.1.0.2	in tunnel and BEET mode, else that of the inner state
 #	inner state: 10.7.0.1 > 10.7.0.2	AH, ESP or IPComp

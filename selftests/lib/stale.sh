@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the tests of what a flow's packets must not outlast share: the flow, and what its way is made of.
+# What the tests of what a flow's packets must not outlast share: the flow, and what its way is made
+# of.
 #
-# A packet goes where a look-up at this moment would send it, however many packets of its flow went another
-# way before, and whatever it is that has changed.
+# A packet goes where a look-up at this moment would send it, however many packets of its flow went
+# another way before, and whatever it is that has changed.
 #
-# In each subtest a flow sends without pause, so that nothing is forgotten for having rested. One thing is changed,
-# and the very next packet has to be right. That nothing is right only because it is looked up again after some
-# time, lib.sh has seen to when it loaded the driver.
+# In each subtest a flow sends without pause, so that nothing is forgotten for having rested. One
+# thing is changed, and the very next packet has to be right. That nothing is right only because it
+# is looked up again after some time, lib.sh has seen to when it loaded the driver.
 #
 #	inner[ipsec]				where a subtest says so
 #	      :
@@ -16,7 +17,8 @@
 #	      |
 #	    other, a dummy
 #
-# States of gwa are named by their SPI: 0x1010 is that of the first tunnel, 0x1020 that of the second.
+# States of gwa are named by their SPI: 0x1010 is that of the first tunnel, 0x1020 that of the
+# second.
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$lib/bundles.sh"
@@ -89,8 +91,8 @@ flowing()
 	go under:0x1010 3 'the start'
 }
 
-# policy COMMAND REQID SELECTOR [OPTIONS...]: an outgoing policy for the first tunnel, whose reqid is 9, or the
-# second, 17.
+# policy COMMAND REQID SELECTOR [OPTIONS...]: an outgoing policy for the first tunnel, whose reqid
+# is 9, or the second, 17.
 policy()
 {
 	local command=$1 reqid=$2

@@ -8,7 +8,8 @@
 
 . "$(dirname "$0")/../lib/lib.sh"
 
-# answered KIND ADDRESS: pings through a tunnel are answered, and the devices count each packet once.
+# answered KIND ADDRESS: pings through a tunnel are answered, and the devices count each packet
+# once.
 answered()
 {
 	local kind=$1 address=$2

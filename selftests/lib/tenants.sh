@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Three tenants with the same subnets share one external device on each gateway. On the way out the
-# tenant's routing table says which if_id is meant. What picks the tenant's table on the way in is up
-# to the test that sources this.
+# tenant's routing table says which if_id is meant. What picks the tenant's table on the way in is
+# up to the test that sources this.
 #
 #	left1 --[red1]--+                                    +--[red1]-- right1
 #	left2 --[red2]-- gwa[ipsec] --- under --- [ipsec]gwb --[red2]-- right2

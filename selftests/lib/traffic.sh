@@ -13,9 +13,9 @@ reach()
 	[[ $out = *" $count received"* ]]
 }
 
-# silent NS ADDRESS [PING-OPTIONS...]: whether none of a few pings is answered. Without a route, or if policies
-# block it, ping does not even try, and counts nothing; that is no answer either, unlike a ping that could not
-# be run.
+# silent NS ADDRESS [PING-OPTIONS...]: whether none of a few pings is answered. Without a route, or
+# if policies block it, ping does not even try, and counts nothing; that is no answer either, unlike
+# a ping that could not be run.
 silent()
 {
 	local ns=$1 address=$2 out

@@ -4,11 +4,12 @@
 # Also: meetings
 #
 # A change takes effect with the next packet of a flow, however many were sent before. Whoever
-# remembers the bundle of states that a flow goes through has to notice when it is not right any more.
+# remembers the bundle of states that a flow goes through has to notice when it is not right any
+# more.
 #
-# Each subtest sends packets until the flow is known, changes one thing, and looks which state counts
-# the next packet. The states of gwa are named by their SPI: 0x1010 is that of the first tunnel,
-# 0x1020 that of the second.
+# Each subtest sends packets until the flow is known, changes one thing, and looks which state
+# counts the next packet. The states of gwa are named by their SPI: 0x1010 is that of the first
+# tunnel, 0x1020 that of the second.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/bundles.sh"
@@ -62,8 +63,8 @@ second_state()
 	tunnel id=5 n=2 what=state
 }
 
-# policy COMMAND REQID [SELECTOR...] -- [OPTIONS]: an outgoing policy for the first tunnel, whose reqid is
-# 9, or the second, 17.
+# policy COMMAND REQID [SELECTOR...] -- [OPTIONS]: an outgoing policy for the first tunnel, whose
+# reqid is 9, or the second, 17.
 policy()
 {
 	local command=$1 reqid=$2 selector=()
@@ -266,7 +267,8 @@ on_cpu()
 		"$(comm -13 <(echo "$before") <(sent_by_state) | awk '{ print $1 }' | grep -E '^0x10[0-9]0$' | xargs)" "$2"
 }
 
-# acquires NS: from here on, what asks key managers for states is counted; a state is waited for a second.
+# acquires NS: from here on, what asks key managers for states is counted; a state is waited for a
+# second.
 acquires()
 {
 	inside "$1" sysctl -qw net.core.xfrm_acq_expires=1
@@ -281,7 +283,8 @@ monitored()
 	inside "$1" awk '$2 == 6 && $4 == "00000001" { found = 1 } END { exit !found }' /proc/net/netlink
 }
 
-# asked_for_again ARGUMENT...: while packets flow, key managers are asked for as long as nobody has answered.
+# asked_for_again ARGUMENT...: while packets flow, key managers are asked for as long as nobody has
+# answered.
 asked_for_again()
 {
 	acquires "$gwa"
@@ -378,8 +381,8 @@ route_changed()
 	check reach "$gwa" $to 1 -- 'it is not answered over the old route'
 }
 
-# A packet that waits in a queue leaves by the route that it has, although that is deleted meanwhile. Those
-# after it do not. (It has to be small: a deleted route takes 68 bytes.)
+# A packet that waits in a queue leaves by the route that it has, although that is deleted
+# meanwhile. Those after it do not. (It has to be small: a deleted route takes 68 bytes.)
 route_deleted_under_packet()
 {
 	defer reset_gateways
@@ -475,8 +478,8 @@ device_rekeyed()
 	goes_through 0x1010
 }
 
-# Two devices have the same if_id, because their link namespaces differ, and packets with the same route
-# are redirected from one to the other.
+# Two devices have the same if_id, because their link namespaces differ, and packets with the same
+# route are redirected from one to the other.
 redirected()
 {
 	local ns before

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A flow dissector that takes each IPv4 packet for UDP to the port that is its TTL: packets whose headers are
- * equal for everybody else belong to different flows.
+ * A flow dissector that takes each IPv4 packet for UDP to the port that is its TTL: packets whose
+ * headers are equal for everybody else belong to different flows.
  */
 #include <stddef.h>
 #include <linux/bpf.h>

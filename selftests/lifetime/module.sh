@@ -4,8 +4,8 @@
 # Runs: alone
 # Also: leaks
 #
-# The module comes and goes: what keeps it, what goes with it, what it leaves behind, and what it says
-# when its place is taken.
+# The module comes and goes: what keeps it, what goes with it, what it leaves behind, and what it
+# says when its place is taken.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 
@@ -132,7 +132,8 @@ loaded_many_times()
 	done
 }
 
-# A CPU that comes after the driver was loaded remembers what it sends, as others do, also if it goes and comes.
+# A CPU that comes after the driver was loaded remembers what it sends, as others do, also if it
+# goes and comes.
 cpu_comes()
 {
 	local cpu=/sys/devices/system/cpu/cpu1/online turn before

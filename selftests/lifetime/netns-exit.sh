@@ -4,9 +4,9 @@
 # Runs: alone
 # Also: leaks meetings
 #
-# A namespace is removed while it forwards packets into a device, as it does nearly to its end: the device
-# goes late, because its link namespace is another one, which stays. Nothing that was found for these
-# packets may be kept longer than the namespace.
+# A namespace is removed while it forwards packets into a device, as it does nearly to its end: the
+# device goes late, because its link namespace is another one, which stays. Nothing that was found
+# for these packets may be kept longer than the namespace.
 #
 #	src[port] ---- [port]inner[ipsec]
 #	                            :
@@ -33,7 +33,8 @@ trace_start()
 	echo 1 >"$tracing/events/netns_exit/enable"
 }
 
-# apart: the removal of namespaces has CPU 0 to itself, and senders, which use the last, go on meanwhile.
+# apart: the removal of namespaces has CPU 0 to itself, and senders, which use the last, go on
+# meanwhile.
 apart()
 {
 	local mask=/sys/devices/virtual/workqueue/cpumask
@@ -120,7 +121,8 @@ removed_while_it_forwards()
 		echo "link del busy"
 	done >"$tmp/busy"
 	check forwards "$1" -- 'nothing is forwarded' || return
-	# The devices of a namespace go under RTNL, so somebody who keeps that busy makes them go late.
+	# The devices of a namespace go under RTNL, so somebody who keeps that busy makes them go
+	# late.
 	job_start taskset -c 0 timeout 60 ip -n "$gwa" -batch "$tmp/busy"
 	[ -z "$traces" ] || echo >"$tracing/trace"
 	cleanup_ns "$inner"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 30
 #
-# The next packet of a flow that does not pause is right after policies have changed: of any family, in any
-# namespace, and what they tell flows apart by.
+# The next packet of a flow that does not pause is right after policies have changed: of any family,
+# in any namespace, and what they tell flows apart by.
 
 . "$(dirname "$0")/../lib/stale.sh"
 

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 56
 #
-# The next packet of a flow that does not pause is right after the way to the peer has changed: gateways, routes
-# and rules of the underlay, of either family.
+# The next packet of a flow that does not pause is right after the way to the peer has changed:
+# gateways, routes and rules of the underlay, of either family.
 
 . "$(dirname "$0")/../lib/stale.sh"
 
 ################################################################################
 # Gateways
 
-# Two ways to a peer that is behind gateways; each of them answers who asks for its hardware address.
+# Two ways to a peer that is behind gateways; each of them answers who asks for its hardware
+# address.
 two_ways()
 {
 	local i side ns
@@ -68,8 +69,8 @@ route_by()
 	fi
 }
 
-# gateway_dies KIND OUTER: the one in use does. As soon as that is known, packets take the other way, and the
-# first again as soon as it is back.
+# gateway_dies KIND OUTER: the one in use does. As soon as that is known, packets take the other
+# way, and the first again as soon as it is back.
 gateway_dies()
 {
 	local i in_use other
@@ -227,8 +228,8 @@ route_from_source()
 	after under:0x1010 way route del "$prefix" from "$self/128"
 }
 
-# The template leaves the outer source address open, and the one in use has been preferred for long enough. Nobody tells
-# of that.
+# The template leaves the outer source address open, and the one in use has been preferred for long
+# enough. Nobody tells of that.
 source_address_deprecated()
 {
 	local self peer in_use other=0x2010 another=2001:db8::8000:0:0:1

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 47
 #
-# The next packet of a flow that does not pause is right after states have changed: one of them, whichever, has
-# expired, migrated, or gone to another interface, or they are in another order.
+# The next packet of a flow that does not pause is right after states have changed: one of them,
+# whichever, has expired, migrated, or gone to another interface, or they are in another order.
 
 . "$(dirname "$0")/../lib/stale.sh"
 
@@ -29,12 +29,14 @@ second_transform_expires()
 	used_up 0x1012 "$2"
 }
 
-# used_up SPI COUNT: that many packets go through the newer state, 0x2000, and then all through that one.
+# used_up SPI COUNT: that many packets go through the newer state, 0x2000, and then all through that
+# one.
 used_up()
 {
 	local count=5 end=$((SECONDS + 20))
 
-	# How many the flow sends before the newer state is there depends on how busy the machine is.
+	# How many the flow sends before the newer state is there depends on how busy the machine
+	# is.
 	until await_seen $count && [[ ${seen[*]} = *0x2000*" under:$1"* ]]; do
 		check [ "$SECONDS" -le "$end" ] -- "packets go through ${seen[*]: -5}" || return
 		count=$((${#seen[@]} + 5))
@@ -148,9 +150,9 @@ if_id_of_state_changes()
 	if_id=5 after under:0x1010 esp update 0x1010 9
 }
 
-# Of two states that are as good as each other the look-up takes the first. When the table grows, a moment after there
-# are more states than it has places, what was first is last. The worker that lets it grow has to wait for a CPU, so that
-# packets come in between.
+# Of two states that are as good as each other the look-up takes the first. When the table grows, a
+# moment after there are more states than it has places, what was first is last. The worker that
+# lets it grow has to wait for a CPU, so that packets come in between.
 table_of_states_grows()
 {
 	local first
@@ -159,7 +161,8 @@ table_of_states_grows()
 	combination 4 4
 	connected
 	defer xfrm state flush
-	# They are as good as each other if they are of the same second, and better than the first if of a later one.
+	# They are as good as each other if they are of the same second, and better than the first
+	# if of a later one.
 	sleep 1.1
 	check busywait 20000 of_one_second -- 'the states are not of the same second' || return
 	flow "$sender" -i 0.005 "$to"

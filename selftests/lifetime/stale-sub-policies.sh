@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 27
 #
-# The next packet of a flow that does not pause is right after one of the two policies has changed that apply to
-# it: of the type "sub", whose transform is the inner one, and "main".
+# The next packet of a flow that does not pause is right after one of the two policies has changed
+# that apply to it: of the type "sub", whose transform is the inner one, and "main".
 
 . "$(dirname "$0")/../lib/stale.sh"
 
@@ -83,7 +83,8 @@ setup_namespaces
 
 [ -z "${ALL-}" ] && pairs=('4 4' '6 4') || pairs=('4 4' '6 4' '4 6' '6 6')
 for families in "${pairs[@]}"; do
-	# Where families differ, what the kernel counts for one family or namespace does not show it.
+	# Where families differ, what the kernel counts for one family or namespace does not show
+	# it.
 	name=${families/ /in}
 	where=one
 	[ $name = 4in4 ] || [ $name = 6in6 ] || where=two

@@ -97,8 +97,8 @@ no_route()
 {
 	drop_test
 	device a static 5
-	# Redirected to the device, a packet comes without a route, and no route leads through the device
-	# to its destination. (IPv4 would take the destination to be on the link.)
+	# Redirected to the device, a packet comes without a route, and no route leads through the
+	# device to its destination. (IPv4 would take the destination to be on the link.)
 	tc -n "$gwa" qdisc add dev under clsact
 	tc -n "$gwa" filter add dev under ingress protocol ipv6 prio 1 matchall \
 		action mirred egress redirect dev ipsec
@@ -108,7 +108,8 @@ no_route()
 	dropped_for IP_OUTNOROUTES
 }
 
-# raw PROTOCOL BYTES: gives the device three packets of so many bytes, which it takes for that protocol.
+# raw PROTOCOL BYTES: gives the device three packets of so many bytes, which it takes for that
+# protocol.
 raw()
 {
 	inside "$gwa" python3 -c '

@@ -3,8 +3,8 @@
 # Time: 400
 # Also: leaks
 #
-# ICMP errors about packets that went out through IPsec: the route that the packets took heeds them, if
-# they name a state that there is.
+# ICMP errors about packets that went out through IPsec: the route that the packets took heeds them,
+# if they name a state that there is.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 #	                               gwb sends the errors
@@ -38,8 +38,9 @@ errors_test()
 	route=()
 }
 
-# by WAY FAMILY PEER [GATEWAY]: lets packets for the peer take a way to the underlay for which the link of the
-# device does not stand, or not alone. Sets the link, the states' output-mark, and how to ask for the route.
+# by WAY FAMILY PEER [GATEWAY]: lets packets for the peer take a way to the underlay for which the
+# link of the device does not stand, or not alone. Sets the link, the states' output-mark, and how
+# to ask for the route.
 by()
 {
 	local way=$1 family=$2 peer=$3 via=${4:+via $4} table=main whole=5
@@ -66,8 +67,8 @@ by()
 		ip -n "$gwa" "-$family" rule add pref 100 fwmark $whole table 100
 		route+=(mark "$whole")
 	fi
-	# Without the mark or, where the link is another device, with that for a device to send by, packets
-	# would leave by another device.
+	# Without the mark or, where the link is another device, with that for a device to send by,
+	# packets would leave by another device.
 	if [[ $way = *mark* || $way = other_link ]]; then
 		defer ip -n "$gwa" link del other
 		ip -n "$gwa" link add other type dummy
@@ -80,7 +81,8 @@ by()
 	fi
 }
 
-# What the states leave of a packet's mark is found on errors, as if it had been saved with the connection.
+# What the states leave of a packet's mark is found on errors, as if it had been saved with the
+# connection.
 reflect_marks()
 {
 	defer inside "$gwa" sysctl -qw net.ipv4.fwmark_reflect=0 net.ipv6.fwmark_reflect=0
@@ -164,7 +166,8 @@ too_big_by()
 	check_fail "$(mtu_known "${!peer}"; echo $?)" 'a route without the mark heeds the error, too'
 }
 
-# What is no news of the path's MTU, or not about IPsec, is not taken for it, even if it looks like it.
+# What is no news of the path's MTU, or not about IPsec, is not taken for it, even if it looks like
+# it.
 other_errors()
 {
 	local self="under$2[a]" peer="under$2[b]"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 120
 #
-# What the kernel's C driver does wrong, and what users expect instead. Subtests are named after what
-# has to be true, and after the entry in docs/differences.md; the C driver fails those that expect/known-c-failures
-# lists.
+# What the kernel's C driver does wrong, and what users expect instead. Subtests are named after
+# what has to be true, and after the entry in docs/differences.md; the C driver fails those that
+# expect/known-c-failures lists.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 #
@@ -64,8 +64,8 @@ own_states_transport_tcp()
 	job_stop "$job"
 }
 
-# Connections in tunnel mode without an if_id stay where they are: nothing comes out of a device that
-# they don't belong to, where a firewall or a VRF would treat it differently.
+# Connections in tunnel mode without an if_id stay where they are: nothing comes out of a device
+# that they don't belong to, where a firewall or a VRF would treat it differently.
 own_states_policy_based_tunnel()
 {
 	local inner=$1 outer=$2 address=10.7.0.2 addresses ns
@@ -145,8 +145,8 @@ icmp_in()
 	inside "$gwb" awk '/^Icmp: [0-9]/ { print $10 }' /proc/net/snmp
 }
 
-# datagrams_under_change NS PACKETS CHANGE...: sends at least so many datagrams from gwa to gwb, while
-# the device of NS is changed all the time. What happened is in variables of those names.
+# datagrams_under_change NS PACKETS CHANGE...: sends at least so many datagrams from gwa to gwb,
+# while the device of NS is changed all the time. What happened is in variables of those names.
 datagrams_under_change()
 {
 	local changed=$1 packets=$2 changes=500 result
@@ -191,8 +191,8 @@ changelink_failing()
 	expect 'changes refused' "$refused" "$requests"
 }
 
-# The receiver changes to another if_id and back. Whenever it has the other one, what is sent belongs
-# to the external device, so that each packet is received by one of the two.
+# The receiver changes to another if_id and back. Whenever it has the other one, what is sent
+# belongs to the external device, so that each packet is received by one of the two.
 changelink_real_on_receiver()
 {
 	local packets other
@@ -213,8 +213,8 @@ changelink_real_on_receiver()
 	check [ "$other" -gt 100 ] -- "only $other packets of the external device"
 }
 
-# The sender changes between two if_ids of which its peer has both: whichever it uses, the packet gets
-# through.
+# The sender changes between two if_ids of which its peer has both: whichever it uses, the packet
+# gets through.
 changelink_real_on_sender()
 {
 	defer reset_gateways

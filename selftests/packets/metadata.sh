@@ -181,9 +181,10 @@ receive_static()
 	expect 'packets without metadata' "$(marked "$gwb" 57005)" 3
 }
 
-# While packets come in, their state goes from the external device's connection to that of a static device and
-# back. What the metadata says is the connection by which the device was found. That the policies are asked in
-# between, because the devices are in another namespace, makes it more likely that the state has changed by then.
+# While packets come in, their state goes from the external device's connection to that of a static
+# device and back. What the metadata says is the connection by which the device was found. That the
+# policies are asked in between, because the devices are in another namespace, makes it more likely
+# that the state has changed by then.
 receive_if_id_changes()
 {
 	local sender now id6 changes=0 rounds=0
@@ -322,8 +323,8 @@ forwarding()
 	ip -n "$gwb" route add fd00:3::/64 dev ipsec encap xfrm if_id 5
 }
 
-# As long as nothing else says which connection a packet belongs to, its route does. The mark shows on what
-# leaves for the other gateway.
+# As long as nothing else says which connection a packet belongs to, its route does. The mark shows
+# on what leaves for the other gateway.
 transmit_read()
 {
 	two_connections
@@ -339,8 +340,8 @@ transmit_read()
 	expect 'packets without metadata' "$(stat "$gwa" ipsec tx_errors)" 3
 }
 
-# The same of packets that are forwarded. With disable_xfrm no policy is asked before the device, and the
-# packet holds no reference to its route then.
+# The same of packets that are forwarded. With disable_xfrm no policy is asked before the device,
+# and the packet holds no reference to its route then.
 transmit_read_forwarded()
 {
 	two_connections
@@ -415,8 +416,8 @@ transmit_too_big()
 	done
 }
 
-# A packet that has become one of the other family still belongs to its connection. Its route is none for
-# errors about it.
+# A packet that has become one of the other family still belongs to its connection. Its route is
+# none for errors about it.
 transmit_other_family()
 {
 	two_connections

@@ -14,8 +14,8 @@ errors_counted()
 	inside "$1" awk '{ sum += $2 } END { print sum + 0 }' /proc/net/xfrm_stat
 }
 
-# one_policy KIND FAMILY INNER [PING-OPTIONS]: a packet that has come through one state by the time that
-# it enters the second satisfies no policy yet, and is not refused for that, or counted.
+# one_policy KIND FAMILY INNER [PING-OPTIONS]: a packet that has come through one state by the time
+# that it enters the second satisfies no policy yet, and is not refused for that, or counted.
 one_policy()
 {
 	local kind=$1 family=$2 inner=$3 net before
@@ -44,7 +44,8 @@ two_policies()
 	check reach "$gwa" "$(at "$family" "$net" 2)" 3 -s 400 -- 'it is not answered'
 }
 
-# refused KIND FAMILY INNER IN: what the policies do not explain does not come in, and is counted once.
+# refused KIND FAMILY INNER IN: what the policies do not explain does not come in, and is counted
+# once.
 refused()
 {
 	local kind=$1 family=$2 inner=$3 in=$4 net before
@@ -59,8 +60,8 @@ refused()
 	expect 'errors counted' $(($(errors_counted "$gwb") - before)) 3
 }
 
-# Two connections that compress, between the same gateways. What is too small for that comes as IP in IP,
-# through a state that is the same for both.
+# Two connections that compress, between the same gateways. What is too small for that comes as IP
+# in IP, through a state that is the same for both.
 two_compress()
 {
 	local kind=$1 family=$2 before
@@ -101,7 +102,8 @@ for family in 4 6; do
 		for in in inner outer block none; do
 			subtest "refused_esp_tunnel_in_esp_${in}_${family}_$kind" refused $kind $family esp:tunnel $in
 		done
-		# A policy for the outer state alone does not mind that there was transport mode as well.
+		# A policy for the outer state alone does not mind that there was transport mode as
+		# well.
 		for in in inner block none; do
 			subtest "refused_ah_transport_in_esp_${in}_${family}_$kind" refused $kind $family ah:transport $in
 		done

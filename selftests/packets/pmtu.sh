@@ -20,9 +20,9 @@
 ha='' router=''
 declare -A end_a=([4]=192.0.2.1 [6]=2001:db8::1) end_b=([4]=198.51.100.2 [6]=2001:db8:1::2)
 
-# What an inner packet may have over an underlay of that MTU: ESP in tunnel mode with AES-GCM takes an
-# outer header, 8 bytes for itself, 8 for the IV, 16 for the check, and at least 2 for the trailer of
-# what is padded to 4.
+# What an inner packet may have over an underlay of that MTU: ESP in tunnel mode with AES-GCM takes
+# an outer header, 8 bytes for itself, 8 for the IV, 16 for the check, and at least 2 for the
+# trailer of what is padded to 4.
 inner_mtu()
 {
 	local outer=20
@@ -67,8 +67,8 @@ setup_path()
 	END
 }
 
-# path KIND OUTER MTU [KEY=VALUE...]: fresh devices, states and policies, and a path of that MTU beyond the
-# router.
+# path KIND OUTER MTU [KEY=VALUE...]: fresh devices, states and policies, and a path of that MTU
+# beyond the router.
 #	link=under	the link of the first gateway's device, if that is static
 #	mark=		the output-mark of states
 #	udp=		what ESP is encapsulated in
@@ -125,8 +125,8 @@ told()
 		sed -n 's/.*mtu *[=:] *\([0-9]*\).*/\1/p' | head -n 1
 }
 
-# told_is NS ADDRESS SIZE MTU: for slowwait; the first packet may be the one that makes a router answer.
-# Prints what the sender is told, because it is told only once: then its own kernel knows.
+# told_is NS ADDRESS SIZE MTU: for slowwait; the first packet may be the one that makes a router
+# answer. Prints what the sender is told, because it is told only once: then its own kernel knows.
 told_is()
 {
 	local answer
@@ -175,7 +175,8 @@ path_mtu()
 	fits "$from" "$address" "$inner" "$mtu"
 }
 
-# mtu_of_path OUTER [WORD...]: what the first gateway has learnt, for the route that ip finds by those words.
+# mtu_of_path OUTER [WORD...]: what the first gateway has learnt, for the route that ip finds by
+# those words.
 mtu_of_path()
 {
 	local outer=$1
@@ -325,8 +326,8 @@ setup_path
 for kind in static external; do
 	for combination in 4in4 6in4 4in6 6in6; do
 		inner=${combination%in*} outer=${combination#*in}
-		# The kinds differ in where they find the if_id, not in what they do about sizes, so that
-		# half of the combinations will do for the second one.
+		# The kinds differ in where they find the if_id, not in what they do about sizes, so
+		# that half of the combinations will do for the second one.
 		[ $kind = static ] || [ "$inner" = "$outer" ] || continue
 		subtest device_local_${combination}_$kind device_mtu $kind "$inner" "$outer" "$gwa"
 		subtest path_local_${combination}_$kind path_mtu $kind "$inner" "$outer" "$gwa"

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 60
 #
-# What has once been wrong with xfrm devices and been repaired, one subtest each. The year is that of
-# the repair in the kernel.
+# What has once been wrong with xfrm devices and been repaired, one subtest each. The year is that
+# of the repair in the kernel.
 #
 #	ha ---- [in]gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 #
-# Those that concern namespaces are also in netns.sh, those about nested transforms in traffic.sh, and
-# those about the module's coming and going in module.sh.
+# Those that concern namespaces are also in netns.sh, those about nested transforms in traffic.sh,
+# and those about the module's coming and going in module.sh.
 
 . "$(dirname "$0")/../lib/lib.sh"
 

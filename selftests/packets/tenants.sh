@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 27
 #
-# Tenants that share one external device, and whose packets are told apart on the way in by a rule of
-# the firewall, which acts on the connection that a packet came through, and picks the tenant's table.
+# Tenants that share one external device, and whose packets are told apart on the way in by a rule
+# of the firewall, which acts on the connection that a packet came through, and picks the tenant's
+# table.
 
 . "$(dirname "$0")/../lib/tenants.sh"
 

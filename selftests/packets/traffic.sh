@@ -19,9 +19,9 @@ inner_address()
 	[ "$1" = 4 ] && echo 10.1.0.2 || echo fd00:1::2
 }
 
-# ping_on_wire INNER OUTER PROTOCOL [PING-OPTIONS]: three pings to the peer's inner address have to be
-# answered, to leave and enter as that protocol, and to be counted by the device: once each, unless the
-# caller has set another number in "received".
+# ping_on_wire INNER OUTER PROTOCOL [PING-OPTIONS]: three pings to the peer's inner address have to
+# be answered, to leave and enter as that protocol, and to be counted by the device: once each,
+# unless the caller has set another number in "received".
 ping_on_wire()
 {
 	local inner=$1 ip=IP protocol=$3 before after
@@ -95,9 +95,9 @@ transport_received()
 
 # Two transforms by one policy: a tunnel, and what protects it on its way.
 #
-# AH inside ESP is not among them, because it can't be received, with or without a device: the kernel
-# undoes both transforms in one go, and AH checks an IP header that still names ESP as the protocol,
-# unlike the one that the sender's AH has signed. All end as XfrmInStateProtoError.
+# AH inside ESP is not among them, because it can't be received, with or without a device: the
+# kernel undoes both transforms in one go, and AH checks an IP header that still names ESP as the
+# protocol, unlike the one that the sender's AH has signed. All end as XfrmInStateProtoError.
 bundle()
 {
 	local kind=$1 chain=$2 protocol=$3 outer=$4
@@ -111,8 +111,8 @@ bundle()
 	ping_on_wire "$outer" "$outer" "$protocol" "$@"
 }
 
-# A packet that IPComp leaves as it is, protected on its way. What ESP decrypts is IP in IP, for which
-# the kernel has to start again: that is a packet of the device, and so is what is in it.
+# A packet that IPComp leaves as it is, protected on its way. What ESP decrypts is IP in IP, for
+# which the kernel has to start again: that is a packet of the device, and so is what is in it.
 comp_small_in_esp()
 {
 	local kind=$1 family=$2 received=6

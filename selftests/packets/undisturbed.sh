@@ -6,9 +6,9 @@
 # IPsec without xfrm devices does what it does without the driver. Its handlers see the packets of
 # everybody's AH, ESP and IPComp first, also of those who have no use for it.
 #
-# Connections of all kinds are tried twice, first without the driver: what is answered, what the kernel
-# counts on both gateways, and what is on the wire has to be the same with it. That includes what is
-# refused.
+# Connections of all kinds are tried twice, first without the driver: what is answered, what the
+# kernel counts on both gateways, and what is on the wire has to be the same with it. That includes
+# what is refused.
 #
 #	gwa ---- under ---- under ---- gwb
 
@@ -27,8 +27,9 @@ counted()
 		<(echo "$2") -
 }
 
-# on_the_wire LAYER: what has been captured, without what is different each time: numbers, the order, what a host says
-# of itself when its time has come (RFC 4861, RFC 9777), and how small it gets by compression, with the time in it.
+# on_the_wire LAYER: what has been captured, without what is different each time: numbers, the
+# order, what a host says of itself when its time has come (RFC 4861, RFC 9777), and how small it
+# gets by compression, with the time in it.
 on_the_wire()
 {
 	local captured length=
@@ -39,8 +40,8 @@ on_the_wire()
 		grep -vE 'ICMP6, (multicast listener|router|neighbor) ' | sort
 }
 
-# observe FILE FAMILY INNER LAYERS IN [PING-OPTIONS]: two pings through such a connection, and what is seen of
-# them.
+# observe FILE FAMILY INNER LAYERS IN [PING-OPTIONS]: two pings through such a connection, and what
+# is seen of them.
 observe()
 {
 	local file=$1 family=$2 inner=$3 layers=$4 in=$5 before_a before_b
@@ -73,8 +74,9 @@ unload_quietly()
 	driver_unload 2>/dev/null
 }
 
-# connections COMMAND...: the command for each kind of connection: a name, and the arguments of observe(). IPv6
-# takes the same way through the driver, so that a few of its kinds are enough; ALL=1 for all.
+# connections COMMAND...: the command for each kind of connection: a name, and the arguments of
+# observe(). IPv6 takes the same way through the driver, so that a few of its kinds are enough;
+# ALL=1 for all.
 connections()
 {
 	local family inner in

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 380
 #
-# Packets that wait for states: with net.core.xfrm_larval_drop=0 the first packets of a connection are kept
-# while it is negotiated, as they are where there is no xfrm device.
+# Packets that wait for states: with net.core.xfrm_larval_drop=0 the first packets of a connection
+# are kept while it is negotiated, as they are where there is no xfrm device.
 #
 #	inner ---- [in]gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 
@@ -79,8 +79,8 @@ has_counted()
 	[ "$(counted)" = "$1" ]
 }
 
-# waiting KIND FAMILY [NS]: packets of if_id 5 wait in NS, for 30 seconds unless expires= says otherwise; sets
-# $to. All is there but states for what gwa sends.
+# waiting KIND FAMILY [NS]: packets of if_id 5 wait in NS, for 30 seconds unless expires= says
+# otherwise; sets $to. All is there but states for what gwa sends.
 waiting()
 {
 	local kind=$1 family=$2 ns=${3:-$gwa} from
@@ -137,7 +137,8 @@ negotiated()
 	tunnel id="${1:-5}" n="${2:-1}" ns_b= what=state
 }
 
-# first KIND FAMILY: what was sent before arrives then, all of it and in its order, and nothing in the clear.
+# first KIND FAMILY: what was sent before arrives then, all of it and in its order, and nothing in
+# the clear.
 first()
 {
 	local kind=$1 family=$2 id=5
@@ -439,7 +440,8 @@ switched_off()
 	expect "tx_packets $errors" "$(counted)" '0 0 0 0'
 }
 
-# netns_waiting FAMILY: a namespace forwards what src sends, and has it wait. Its policies are in another one.
+# netns_waiting FAMILY: a namespace forwards what src sends, and has it wait. Its policies are in
+# another one.
 netns_waiting()
 {
 	setup_ns inner src

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 46
 #
-# What the patches in patches/7.3 add to the kernel, used as an operator would: with iproute2 as it is,
-# and without BPF. Tenants that share one external device are told apart on the way in by routing
-# rules and by filters.
+# What the patches in patches/7.3 add to the kernel, used as an operator would: with iproute2 as it
+# is, and without BPF. Tenants that share one external device are told apart on the way in by
+# routing rules and by filters.
 #
-# A kernel that calls itself "patched" has to have what the patches add, and so has any with HOOKS=1;
-# on others these subtests are skipped. What the patches must leave alone is tested on all kernels.
+# A kernel that calls itself "patched" has to have what the patches add, and so has any with
+# HOOKS=1; on others these subtests are skipped. What the patches must leave alone is tested on all
+# kernels.
 
 . "$(dirname "$0")/../lib/tenants.sh"
 
@@ -30,8 +31,8 @@ hook()
 ################################################################################
 # Routing rules
 
-# rule GATEWAY TUN_ID TABLE [WHAT]: what comes in with that tunnel id is routed by that table, if the
-# rest of the rule says so, too: "iif ipsec" unless given.
+# rule GATEWAY TUN_ID TABLE [WHAT]: what comes in with that tunnel id is routed by that table, if
+# the rest of the rule says so, too: "iif ipsec" unless given.
 rule()
 {
 	local gateway=$1 rule="${4-iif ipsec} tun_id $2 lookup $3 pref 600" family
@@ -121,8 +122,8 @@ others_inverted_rules()
 	expect 'who answers tenant 2' "$(who 2 "$1")" tenant2
 }
 
-# A packet of a connection that is redirected to another device keeps its metadata. It is no packet of
-# a tunnel with that id for all that.
+# A packet of a connection that is redirected to another device keeps its metadata. It is no packet
+# of a tunnel with that id for all that.
 others_redirected()
 {
 	local gw
@@ -221,7 +222,8 @@ flower_mark()
 	at_once "$1"
 }
 
-# mirrored DIRECTION: each tenant's packets on gwb's device, and nobody else's, are seen by its filter.
+# mirrored DIRECTION: each tenant's packets on gwb's device, and nobody else's, are seen by its
+# filter.
 mirrored()
 {
 	local i left
@@ -318,8 +320,9 @@ transport()
 ################################################################################
 # Where the default is to block
 
-# gateway_that_blocks KIND FAMILY: gwa lets nothing through that no policy allows. Those without an if_id are
-# for the host behind it and for finding neighbours, which it would have to allow without xfrm devices, too.
+# gateway_that_blocks KIND FAMILY: gwa lets nothing through that no policy allows. Those without an
+# if_id are for the host behind it and for finding neighbours, which it would have to allow without
+# xfrm devices, too.
 gateway_that_blocks()
 {
 	local kind=$1 family=$2 encap=''
@@ -362,7 +365,8 @@ nothing_in_the_clear()
 	expect 'packets in the clear' "$(captured "$in_the_clear")" 0
 }
 
-# All that policies allow works, in both directions, for the gateway itself and for the host behind it.
+# All that policies allow works, in both directions, for the gateway itself and for the host behind
+# it.
 block()
 {
 	local host=$behind
@@ -394,16 +398,16 @@ block_too_big()
 	nothing_in_the_clear
 }
 
-# Its own errors do not reach a gateway over IPv6, whose loopback device is blocked by default as any other is; but
-# its route has learnt of it.
+# Its own errors do not reach a gateway over IPv6, whose loopback device is blocked by default as
+# any other is; but its route has learnt of it.
 refused_as_too_big()
 {
 	[[ $(inside "$1" ping -n -c 4 -i 0.4 -W 3 -M "do" -s "$3" "$2" 2>&1) = \
 		*@(@(mtu|MTU)[=:\ ]*1[34]*|'Message too long')* ]]
 }
 
-# A device whose states are in another namespace. What comes in by it has no states any more, so that there
-# one has to trust the device.
+# A device whose states are in another namespace. What comes in by it has no states any more, so
+# that there one has to trust the device.
 block_netns()
 {
 	local kind=$1 name=ipsec net=1 ns=$inner self=1 peer=2 encap=''

@@ -3,14 +3,15 @@
 # Time: 31
 # Runs: alone
 #
-# GRO for ESP sees what comes out of a tunnel before the IP stack does. If that is ESP again, it must not
-# get past the policies of the outer tunnel.
+# GRO for ESP sees what comes out of a tunnel before the IP stack does. If that is ESP again, it
+# must not get past the policies of the outer tunnel.
 #
 #	gwa[ipsec > outer] ---- under ---- under ---- [outer < ipsec]gwb
 
 . "$(dirname "$0")/../lib/nested.sh"
 
-# The modules that bring GRO to ESP. Others than those of the kernel, from a directory, with ESP_OFFLOAD.
+# The modules that bring GRO to ESP. Others than those of the kernel, from a directory, with
+# ESP_OFFLOAD.
 load_esp_gro()
 {
 	local module

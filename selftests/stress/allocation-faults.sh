@@ -4,9 +4,10 @@
 # Runs: alone
 # Also: leaks
 #
-# Memory runs out: each allocation of a request, of a packet, of loading the module and of making a namespace
-# fails once (fail_nth.py). Whatever fails leaves everything as it was and can be tried again; whether
-# something leaks, run.sh sees at the end. Skipped where the kernel can't let allocations fail.
+# Memory runs out: each allocation of a request, of a packet, of loading the module and of making a
+# namespace fails once (fail_nth.py). Whatever fails leaves everything as it was and can be tried
+# again; whether something leaks, run.sh sees at the end. Skipped where the kernel can't let
+# allocations fail.
 #
 #	gwa[ipsec] ---- under ---- under ---- [ipsec]gwb
 

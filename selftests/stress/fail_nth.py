@@ -235,7 +235,8 @@ def create(what, link_netns=""):
     def attempt(fault):
         answer = faulty.attempt(fault, "link_new", "x", data, extra=extra)
         if fault.injected:
-            # Of one for whose name there is no memory, the kernel's driver core says that it has none.
+            # Of one for whose name there is no memory, the kernel's driver core says that it has
+            # none.
             note(answer, NO_MEMORY | {errno.EINVAL})
         there = "x" in names()
         expect(answer == LOST or there == (answer == 0), f"the answer is {answer}, the device is there: {there}")
@@ -643,8 +644,8 @@ class Traffic:
             else:
                 self.sender.sendto(data, to)
         except OSError as error:
-            # It never got as far as the driver, which the sender hears nothing of. Which error that is,
-            # is the socket's affair: IPv6 has several for lack of memory.
+            # It never got as far as the driver, which the sender hears nothing of. Which error that
+            # is, is the socket's affair: IPv6 has several for lack of memory.
             counted[f"sendto {Rtnl.name(error.errno)}"] = 1
         arrived = 0
         end = time.monotonic() + 3

@@ -4,9 +4,9 @@
 # Runs: alone
 # Also: meetings
 #
-# Everything at once: while packets go both ways, devices, namespaces, routes, policies, states and BPF
-# programs come, change and go (churn.py), and then all is torn down. The kernel's log says what went
-# wrong; here is counted whether anything went at all.
+# Everything at once: while packets go both ways, devices, namespaces, routes, policies, states and
+# BPF programs come, change and go (churn.py), and then all is torn down. The kernel's log says what
+# went wrong; here is counted whether anything went at all.
 #
 #	gwa[x1..x4, ipsec] ---- under ---- under ---- [x1, x2, ipsec]gwb
 #	 |                                                             |
@@ -135,8 +135,9 @@ start_churning()
 	churn xfrm "$gwa" "$tmp/a.churn"
 	churn xfrm "$gwb" "$tmp/b.churn"
 	if [ -n "$program" ]; then
-		# The C driver has one place a CPU for the route of a packet whose connection a program has set,
-		# and loses the route, which holds the module, if that packet is dropped before it is sent.
+		# The C driver has one place a CPU for the route of a packet whose connection a
+		# program has set, and loses the route, which holds the module, if that packet is
+		# dropped before it is sent.
 		[ "$DRIVER" = c ] || churn programs "$gwa" egress "$tmp/bpf/races/if_id_is_mark"
 		churn programs "$gwb" ingress "$tmp/bpf/races/mark_is_if_id"
 	fi

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the selftests with a module that was compiled with COVERAGE=1, and writes what its counters have
-# come to, however often it was loaded, to RESULTS/counters.json.
+# Runs the selftests with a module that was compiled with COVERAGE=1, and writes what its counters
+# have come to, however often it was loaded, to RESULTS/counters.json.
 #
 # Takes the same environment as run.sh. Its exit code is that of run.sh.
 

@@ -22,7 +22,8 @@ FRAME = re.compile(r'^ (?:\? )?([\w.$]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[(\w+)\])?
 END = '=' * 66
 DRIVERS = ('xfrm_interface_rust', 'xfrm_interface')
 
-# Where one thing ends and another begins on the same stack: what was interrupted has called nothing there.
+# Where one thing ends and another begins on the same stack: what was interrupted has called nothing
+# there.
 INTERRUPTED = re.compile(r'^(handle_softirqs|__do_softirq|do_softirq|__local_bh_enable_ip|asm_\w+|sysvec_\w+)$')
 
 

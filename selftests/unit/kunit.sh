@@ -4,16 +4,18 @@
 # Runs: alone
 # Also: meetings
 #
-# The unit tests that the module brings where it was compiled with KUNIT_TESTS=1. A kernel with KUnit runs
-# them when it loads the module, and logs what comes of them.
+# The unit tests that the module brings where it was compiled with KUNIT_TESTS=1. A kernel with
+# KUnit runs them when it loads the module, and logs what comes of them.
 
 . "$(dirname "$0")/../lib/lib.sh"
 
-# Those in rust/tests and rust/net/tests, and the examples in the documentation; all of them have to run.
+# Those in rust/tests and rust/net/tests, and the examples in the documentation; all of them have to
+# run.
 rust=$(dirname "$0")/../../rust
 suites="$(sed -n 's/^#\[kunit_tests(\(xfrmi_[a-z_]*\))\]$/\1/p' "$rust"/tests/*.rs "$rust"/net/tests/*.rs) xfrmi_doctests"
 
-# results FILE: the lines of the kernel's log that are results of cases, as "SUITE ok|not NAME REST".
+# results FILE: the lines of the kernel's log that are results of cases, as "SUITE ok|not NAME
+# REST".
 results()
 {
 	sed 's/^\[[ 0-9.]*\] //' "$1" | awk '

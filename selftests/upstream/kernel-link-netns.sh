@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 22
 #
-# The kernel's link_netns.py: the namespaces of devices of many kinds, xfrm among them, and of what they
-# are made on.
+# The kernel's link_netns.py: the namespaces of devices of many kinds, xfrm among them, and of what
+# they are made on.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"

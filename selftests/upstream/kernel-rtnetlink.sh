@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 4
 #
-# The IPsec parts of the kernel's rtnetlink.sh: adding, showing and monitoring states and policies, and
-# states that are offloaded to a simulated device.
+# The IPsec parts of the kernel's rtnetlink.sh: adding, showing and monitoring states and policies,
+# and states that are offloaded to a simulated device.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 20
 #
-# The kernel's vrf-xfrm-tests.sh: a VRF with policies, and with an XFRM interface in it. Its topology is
-# drawn there.
+# The kernel's vrf-xfrm-tests.sh: a VRF with policies, and with an XFRM interface in it. Its
+# topology is drawn there.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"

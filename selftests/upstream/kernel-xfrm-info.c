@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel's prog_tests/xfrm_info.c needs of test_progs, which runs all of the BPF selftests.
+ * What the kernel's prog_tests/xfrm_info.c needs of test_progs, which runs all of the BPF
+ * selftests.
  */
 #include "test_progs.h"
 

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 20
 #
-# The kernel's xfrm_info, of its BPF selftests: a BPF program chooses the connection of each packet that
-# goes out by an external device, another tells the connection of each that comes in. Its topology is
-# drawn in prog_tests/xfrm_info.c. It is built here without the rest of the BPF selftests.
+# The kernel's xfrm_info, of its BPF selftests: a BPF program chooses the connection of each packet
+# that goes out by an external device, another tells the connection of each that comes in. Its
+# topology is drawn in prog_tests/xfrm_info.c. It is built here without the rest of the BPF
+# selftests.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"
@@ -24,8 +25,8 @@ build()
 			-lbpf -lelf -lz
 }
 
-# It prints every condition that it checks, as "FUNCTION:PASS:NAME ...". Two are worth a name of their
-# own, of the others those that fail.
+# It prints every condition that it checks, as "FUNCTION:PASS:NAME ...". Two are worth a name of
+# their own, of the others those that fail.
 # shellcheck disable=SC2329
 xfrm_info()
 {

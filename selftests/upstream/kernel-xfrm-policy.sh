@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 240
 #
-# The kernel's xfrm_policy.sh: which policy is found, among many, for packets of tunnels that belong to
-# no XFRM interface. Its topology is drawn there.
+# The kernel's xfrm_policy.sh: which policy is found, among many, for packets of tunnels that belong
+# to no XFRM interface. Its topology is drawn there.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"
@@ -21,8 +21,8 @@ for when in 'exceptions' 'exceptions and block policies' \
 done
 names+=('policies with repeated htresh change' 'policies inserted in random order')
 
-# The last of them is 50 rounds for each family, of 33 commands each: too long for a machine that is only
-# emulated, and no packet is sent. So there are two rounds.
+# The last of them is 50 rounds for each family, of 33 commands each: too long for a machine that is
+# only emulated, and no packet is sent. So there are two rounds.
 seq()
 {
 	[ "$*" != 50 ] || set -- 2

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 150
 #
-# The kernel's xfrm_state.sh: ICMP errors through tunnels that belong to no XFRM interface, and about
-# them. Its topology is drawn there.
+# The kernel's xfrm_state.sh: ICMP errors through tunnels that belong to no XFRM interface, and
+# about them. Its topology is drawn there.
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/kernel.sh"

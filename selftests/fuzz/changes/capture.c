@@ -11,8 +11,9 @@
 #include <sys/socket.h>
 
 /*
- * What can't be compressed, so that it can be read: deflate writes the bytes from 0x90 on with nine bits. Where there
- * are IPv6 headers around a small one it is compressed all the same; but nowhere does it depend on a port.
+ * What can't be compressed, so that it can be read: deflate writes the bytes from 0x90 on with nine
+ * bits. Where there are IPv6 headers around a small one it is compressed all the same; but nowhere
+ * does it depend on a port.
  */
 struct payload {
 	uint64_t magic;
@@ -51,8 +52,9 @@ int capture_open(void)
 }
 
 /*
- * Reads the outermost header, and the transforms down to the inner packet; all is plain to see, as the ciphers
- * are null ones. What is in ESP is an IP packet, ESP again, or UDP; their first numbers do not look alike.
+ * Reads the outermost header, and the transforms down to the inner packet; all is plain to see, as
+ * the ciphers are null ones. What is in ESP is an IP packet, ESP again, or UDP; their first numbers
+ * do not look alike.
  */
 static void read_frame(struct outcome *o, const uint8_t *frame, uint32_t len)
 {

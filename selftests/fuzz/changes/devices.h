@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Changes of underlays and xfrm devices, and of the flows' routes through them, which are in grammar.h.
+ * Changes of underlays and xfrm devices, and of the flows' routes through them, which are in
+ * grammar.h.
  */
 #ifndef FUZZ_CHANGES_DEVICES_H
 #define FUZZ_CHANGES_DEVICES_H

@@ -2,8 +2,8 @@
 /*
  * The changes that an administrator can make, as sentences: how they are drawn, printed and read.
  *
- * A verb is a sentence with places, "%I", each of which takes a word of the kind that the letter names. A
- * word that is there more than once is drawn more often.
+ * A verb is a sentence with places, "%I", each of which takes a word of the kind that the letter
+ * names. A word that is there more than once is drawn more often.
  */
 #ifndef FUZZ_CHANGES_GRAMMAR_H
 #define FUZZ_CHANGES_GRAMMAR_H

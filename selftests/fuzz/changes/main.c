@@ -7,9 +7,9 @@
  *	fuzz-changes print SEED COUNT	prints some as a file of changes has them
  *	fuzz-changes replay FILE...	makes those of files
  *
- * The worlds in which they are made are in world.h, the changes in grammar.h, and what must hold in oracle.h. A
- * difference is shortened to the changes that it takes. With FUZZ_KEEP_GOING=1 in the environment those after it are
- * looked for, too, and counted.
+ * The worlds in which they are made are in world.h, the changes in grammar.h, and what must hold in
+ * oracle.h. A difference is shortened to the changes that it takes. With FUZZ_KEEP_GOING=1 in the
+ * environment those after it are looked for, too, and counted.
  */
 #include "grammar.h"
 #include "oracle.h"
@@ -45,8 +45,9 @@ static void print_sequence(void)
 }
 
 /*
- * A change was followed by a difference. Whether it was one that comes again, or lasted: what is remembered wrongly is
- * wrong for the next packet, too, and what was not, may have come between a packet and its counterpart.
+ * A change was followed by a difference. Whether it was one that comes again, or lasted: what is
+ * remembered wrongly is wrong for the next packet, too, and what was not, may have come between a
+ * packet and its counterpart.
  */
 static bool difference(bool lasted)
 {

@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 
 /*
- * Whether packets went the same way. Those in the clear have not been sent by a device with its states; by which
- * underlay they go may depend on their ports (fib_multipath_hash_policy).
+ * Whether packets went the same way. Those in the clear have not been sent by a device with its
+ * states; by which underlay they go may depend on their ports (fib_multipath_hash_policy).
  */
 static bool same(const struct outcome *a, const struct outcome *b)
 {
@@ -38,9 +38,10 @@ bool compare(struct oracle *o)
 }
 
 /*
- * After a difference: whether a look-up in the warm world itself finds what the flows there do. Then nothing is
- * remembered wrongly, but the worlds have become different ones. Of states that are as good as each other the first is
- * taken, for example, and their order is turned round when their table grows, which happens when the kernel finds time.
+ * After a difference: whether a look-up in the warm world itself finds what the flows there do.
+ * Then nothing is remembered wrongly, but the worlds have become different ones. Of states that are
+ * as good as each other the first is taken, for example, and their order is turned round when their
+ * table grows, which happens when the kernel finds time.
  */
 bool worlds_differ(struct oracle *o)
 {
@@ -73,8 +74,8 @@ static void dwell(struct oracle *o)
 }
 
 /*
- * Lets a driver get to know the flows again. Ours remembers nothing until a grace period after a change of IPv6;
- * packets of before would only show that what is not known is right.
+ * Lets a driver get to know the flows again. Ours remembers nothing until a grace period after a
+ * change of IPv6; packets of before would only show that what is not known is right.
  */
 static bool settle(struct oracle *o)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What must hold: after each change the next packet of every flow is where a fresh look-up sends it.
+ * What must hold: after each change the next packet of every flow is where a fresh look-up sends
+ * it.
  *
- * The world "warm" has flows that never pause, so that a driver remembers what it knows of them. In its twin
- * "fresh", where the same changes are made, each packet has a port that none had before, so that nothing can
- * be known of it; nothing else tells the ports apart. Both send the same number of packets, so states that
- * count them agree, too.
+ * The world "warm" has flows that never pause, so that a driver remembers what it knows of them. In
+ * its twin "fresh", where the same changes are made, each packet has a port that none had before,
+ * so that nothing can be known of it; nothing else tells the ports apart. Both send the same number
+ * of packets, so states that count them agree, too.
  */
 #ifndef FUZZ_CHANGES_ORACLE_H
 #define FUZZ_CHANGES_ORACLE_H

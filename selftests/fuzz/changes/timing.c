@@ -20,8 +20,8 @@ static void pause_for(int64_t duration)
 }
 
 /*
- * States note the second in which they were added, and the younger ones are preferred: it should be the same in both
- * worlds. This is the clock that they take it from.
+ * States note the second in which they were added, and the younger ones are preferred: it should be
+ * the same in both worlds. This is the clock that they take it from.
  */
 int64_t second(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A world: a gateway's namespace and one inside it, with xfrm devices, two underlays and flows. There are
- * two of them, with the same devices, addresses and numbers.
+ * A world: a gateway's namespace and one inside it, with xfrm devices, two underlays and flows.
+ * There are two of them, with the same devices, addresses and numbers.
  *
  *	    inner                      here
  *	+-----------+    +------------------------------+
@@ -10,9 +10,9 @@
  *	+-----------+    |     red (VRF, table 77)      |
  *	                 +------------------------------+
  *
- * The connections 4 and 14 have an IPv4 underlay, 6 and 16 an IPv6 one. Each has four flows: IPv4 and IPv6, through
- * a static device and through an external one. The underlays are dummies, so that what is sent has left
- * when sendto() returns.
+ * The connections 4 and 14 have an IPv4 underlay, 6 and 16 an IPv6 one. Each has four flows: IPv4
+ * and IPv6, through a static device and through an external one. The underlays are dummies, so that
+ * what is sent has left when sendto() returns.
  */
 #ifndef FUZZ_CHANGES_WORLD_H
 #define FUZZ_CHANGES_WORLD_H

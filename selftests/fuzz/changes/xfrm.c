@@ -2,9 +2,9 @@
 /*
  * Changes of policies and states.
  *
- * A connection's states are told apart by kind and number, and so are their SPIs. A policy's templates name
- * kinds, by reqid: "esp" is one tunnel, "second" another one, "twice" a tunnel in a transport, "comp" a
- * compressed tunnel in one.
+ * A connection's states are told apart by kind and number, and so are their SPIs. A policy's
+ * templates name kinds, by reqid: "esp" is one tunnel, "second" another one, "twice" a tunnel in a
+ * transport, "comp" a compressed tunnel in one.
  */
 #include "xfrm.h"
 #include "grammar.h"
@@ -335,8 +335,8 @@ int do_state_migrate(struct world *w, const uint8_t *a)
 }
 
 /*
- * With the table of states, which grows a moment after there are more of them than it has places, their order
- * changes. In both worlds that should be before the next packet.
+ * With the table of states, which grows a moment after there are more of them than it has places,
+ * their order changes. In both worlds that should be before the next packet.
  */
 void await_growth(struct world *w)
 {

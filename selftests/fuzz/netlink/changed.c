@@ -54,8 +54,9 @@ static bool check_created(struct span attrs, const struct xfrm *asked, const str
 }
 
 /*
- * Whether what a request was answered with, and what is there after it, is how it should be. A request to
- * change a device may have changed its if_id, and then be refused for what all devices have.
+ * Whether what a request was answered with, and what is there after it, is how it should be. A
+ * request to change a device may have changed its if_id, and then be refused for what all devices
+ * have.
  */
 bool check_link(const struct nlmsghdr *header, int error, const struct state *before,
 		       const struct state *after)

@@ -10,8 +10,8 @@
 #include <linux/if.h>
 
 /*
- * An xfrm device. The first line is what tells it from others, wherever it goes and whatever it is called
- * there. The namespaces are numbers, 0 that in which requests are sent.
+ * An xfrm device. The first line is what tells it from others, wherever it goes and whatever it is
+ * called there. The namespaces are numbers, 0 that in which requests are sent.
  */
 struct device {
 	uint32_t if_id, link, link_netns;

@@ -403,8 +403,9 @@ static void mutate(struct message *m)
 }
 
 /*
- * Whether the kernel would look for a module because of the request: for a kind or an encapsulation that
- * it does not know. That takes as long as a hundred requests, and is nothing that the driver does.
+ * Whether the kernel would look for a module because of the request: for a kind or an encapsulation
+ * that it does not know. That takes as long as a hundred requests, and is nothing that the driver
+ * does.
  */
 static bool asks_for_module(const struct message *m)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests about devices of kind xfrm, and about routes and next hops with an encapsulation of type xfrm: they
- * are made of a grammar, and then damaged.
+ * Requests about devices of kind xfrm, and about routes and next hops with an encapsulation of type
+ * xfrm: they are made of a grammar, and then damaged.
  */
 #ifndef FUZZ_NETLINK_GRAMMAR_H
 #define FUZZ_NETLINK_GRAMMAR_H

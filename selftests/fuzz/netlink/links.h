@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Links in general: what is said of them can be parsed, a device can be made and deleted, and none are left.
+ * Links in general: what is said of them can be parsed, a device can be made and deleted, and none
+ * are left.
  */
 #ifndef FUZZ_NETLINK_LINKS_H
 #define FUZZ_NETLINK_LINKS_H

@@ -7,8 +7,8 @@
  *	fuzz-netlink print SEED COUNT		prints them as a file of cases has them
  *	fuzz-netlink replay NETNS... -- FILE...	sends those of files
  *
- * grammar.c makes them. All of them are sent in the first namespace; the others have the nsids 1, 2, ... there.
- * What must hold is in oracle.h.
+ * grammar.c makes them. All of them are sent in the first namespace; the others have the nsids 1,
+ * 2, ... there. What must hold is in oracle.h.
  */
 #include "changed.h"
 #include "grammar.h"

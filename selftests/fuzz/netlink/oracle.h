@@ -4,11 +4,12 @@
  *
  *  - the driver serves plain requests after each chunk;
  *  - there are no more devices than have been created;
- *  - what is dumped can be parsed, and has what an xfrm device has; no two devices of a namespace have the
- *    same if_id;
- *  - a request that was accepted has done what it says and nothing else, one that was refused has done
- *    nothing: for that, all devices are looked at before and after each request that is sent by itself.
- *    The bytes that were sent are parsed here once more, so this holds for what is damaged, too;
+ *  - what is dumped can be parsed, and has what an xfrm device has; no two devices of a namespace
+ *    have the same if_id;
+ *  - a request that was accepted has done what it says and nothing else, one that was refused has
+ *    done nothing: for that, all devices are looked at before and after each request that is sent
+ *    by itself. The bytes that were sent are parsed here once more, so this holds for what is
+ *    damaged, too;
  *  - an if_id can be had if and only if no device has it.
  */
 #ifndef FUZZ_NETLINK_ORACLE_H

@@ -14,8 +14,8 @@
 extern int netns_fd[MAX_NETNS], netns_count;
 
 /*
- * What is under test is sent through the first one. Those by which it is looked at: in the first namespace without and
- * with strict checking, and in the others.
+ * What is under test is sent through the first one. Those by which it is looked at: in the first
+ * namespace without and with strict checking, and in the others.
  */
 extern int bulk, checked[2], elsewhere[MAX_NETNS - 1];
 

@@ -127,9 +127,9 @@ void generate(struct packet *p, enum target target)
 	if (p->len == start)
 		add_random(p, 1 + some_length());
 	/*
-	 * A checksum that is to be calculated later is where TCP has it. One that begins in an outer header
-	 * stays behind when the kernel removes that by a state of the protocol IPIP, and it warns when
-	 * the packet is sent on.
+	 * A checksum that is to be calculated later is where TCP has it. One that begins in an
+	 * outer header stays behind when the kernel removes that by a state of the protocol IPIP,
+	 * and it warns when the packet is sent on.
 	 */
 	if (target < EXACT && (!tcp_start || vnet.csum_start != tcp_start))
 		vnet.flags &= ~VIRTIO_NET_HDR_F_NEEDS_CSUM;

@@ -8,8 +8,9 @@
 #include "packet.h"
 
 /*
- * Where packets are sent: by the wire and by a tap device to the receiver, and by the sender's devices. For those with
- * "gso" in their name there is a struct virtio_net_hdr before the packet, for the sender's before that the protocol.
+ * Where packets are sent: by the wire and by a tap device to the receiver, and by the sender's
+ * devices. For those with "gso" in their name there is a struct virtio_net_hdr before the packet,
+ * for the sender's before that the protocol.
  */
 enum target { FRAME, FRAME_GSO, TAP, EXACT, STATIC, EXTERNAL, METADATA, TARGETS };
 

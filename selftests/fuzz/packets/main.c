@@ -6,12 +6,12 @@
  *	fuzz-packets print SEED COUNT				prints them as a file of cases has them
  *	fuzz-packets replay WIRE RECEIVER SENDER -- FILE...	sends those of files
  *
- * The namespaces are those of fuzz-packets.sh, which draws them. Packets are built layer by layer, each
- * of which may be wrong, and then damaged. The states of the receiver have null ciphers, so that
- * what is wrong inside gets past them.
+ * The namespaces are those of fuzz-packets.sh, which draws them. Packets are built layer by layer,
+ * each of which may be wrong, and then damaged. The states of the receiver have null ciphers, so
+ * that what is wrong inside gets past them.
  *
- * A case is the name of a target and the bytes for it: a frame; for those with "gso" in their name, a struct
- * virtio_net_hdr before it; for devices of the sender, before all of that the protocol.
+ * A case is the name of a target and the bytes for it: a frame; for those with "gso" in their name,
+ * a struct virtio_net_hdr before it; for devices of the sender, before all of that the protocol.
  */
 #include "generate.h"
 #include "targets.h"

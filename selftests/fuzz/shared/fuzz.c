@@ -37,8 +37,9 @@ void fuzz_bytes(void *to, size_t len)
 }
 
 /*
- * The next case of a file: a line of bytes in hexadecimal, behind a word if the caller has a place for it.
- * "7a*100" is a hundred of them, and what begins with # is a comment. Returns how many bytes, -1 at the end.
+ * The next case of a file: a line of bytes in hexadecimal, behind a word if the caller has a place
+ * for it. "7a*100" is a hundred of them, and what begins with # is a comment. Returns how many
+ * bytes, -1 at the end.
  */
 ssize_t read_case(FILE *file, char *word, size_t word_size, uint8_t *bytes, size_t size)
 {

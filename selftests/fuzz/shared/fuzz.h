@@ -2,8 +2,8 @@
 /*
  * What the fuzzers share: numbers that a seed repeats, and the cases that are kept as text.
  *
- * A run is made of chunks. Each begins from the same state, and its seed is the seed of the run plus
- * its number, so that a chunk that fails can be repeated without those before it.
+ * A run is made of chunks. Each begins from the same state, and its seed is the seed of the run
+ * plus its number, so that a chunk that fails can be repeated without those before it.
  */
 #ifndef FUZZ_SHARED_FUZZ_H
 #define FUZZ_SHARED_FUZZ_H
