@@ -101,7 +101,10 @@ use crate::bindings;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
-    mem::MaybeUninit,
+    mem::{
+        offset_of,
+        MaybeUninit, //
+    },
     ptr::{
         self,
         NonNull, //
@@ -110,6 +113,7 @@ use core::{
 
 use kernel::{
     error::to_result,
+    interop::list::CList,
     num::casts::u32_as_usize,
     prelude::*,
     sync::{
@@ -405,17 +409,15 @@ impl<T: PerNet> PerNetSlot<T> {
     ///
     /// `nets` is a list of namespaces, linked through `exit_list`, for which `init` ran.
     unsafe fn for_each(nets: *mut bindings::list_head, f: impl Fn(&Net, *mut Stored<T>)) {
-        // SAFETY: The list is valid.
-        let mut node = unsafe { (*nets).next };
-        while !ptr::eq(node, nets) {
-            // SAFETY: Its members are linked through `exit_list`.
-            let net = unsafe { kernel::container_of!(node, bindings::net, exit_list) };
+        // SAFETY: The list is valid, its members are linked through `exit_list`, and nobody changes
+        // it. They are live until their exit is over.
+        let nets = unsafe {
+            CList::<Net, { offset_of!(bindings::net, exit_list) }>::from_raw(nets.cast())
+        };
+        for net in nets.iter() {
             // SAFETY: `init` ran, so the id is known and the memory allocated.
-            let stored = unsafe { Self::stored(net, *T::SLOT.get().id.get()) };
-            // SAFETY: The namespace is live until its exit is over.
-            f(unsafe { Net::from_raw(net) }, stored);
-            // SAFETY: The list is valid; `f` does not change it.
-            node = unsafe { (*node).next };
+            let stored = unsafe { Self::stored(net.as_raw(), *T::SLOT.get().id.get()) };
+            f(net, stored);
         }
     }
 
