@@ -384,8 +384,17 @@ impl<H: Handler> ProtocolRegistration<H> {
                     priority,
                     ..Default::default()
                 });
-                to_result(bindings::xfrm4_protocol_register(v4, protocol))?;
-                to_result(bindings::xfrm6_protocol_register(v6, protocol)).inspect_err(|_| {
+                // A handler that the kernel could not make known to IP (`EAGAIN`) is in the chain all
+                // the same.
+                to_result(bindings::xfrm4_protocol_register(v4, protocol)).inspect_err(|err| {
+                    if *err == EAGAIN {
+                        bindings::xfrm4_protocol_deregister(v4, protocol);
+                    }
+                })?;
+                to_result(bindings::xfrm6_protocol_register(v6, protocol)).inspect_err(|err| {
+                    if *err == EAGAIN {
+                        bindings::xfrm6_protocol_deregister(v6, protocol);
+                    }
                     bindings::xfrm4_protocol_deregister(v4, protocol);
                 })
             })
