@@ -3,10 +3,11 @@
 //! Atomic accesses of the packet path, compiled inline.
 //!
 //! The atomics of the kernel crate ([`kernel::sync::atomic`]) are the ones to use. But unless the
-//! kernel has `CONFIG_RUST_INLINE_HELPERS`, each access to one of them calls a C function. This
-//! module reads without a call what every packet reads, and takes without a call the lock that
-//! every packet takes. Nothing else belongs here. The values themselves are always the kernel
-//! crate's.
+//! kernel has `CONFIG_RUST_INLINE_HELPERS`, each access to one of them calls a C function. With
+//! these calls a packet costs 100 instructions more to transmit (8,269 instead of 8,169, on
+//! Debian's 7.3.4) and 47 more to receive. So this module reads without a call what every packet
+//! reads, and takes without a call the lock that every packet takes. Nothing else belongs here. The
+//! values themselves are always the kernel crate's.
 //!
 //! The accesses are those of [`core`]. On every architecture for which the kernel has Rust they are
 //! as strong as the kernel's accesses of the same name. All functions may be called from any
