@@ -25,7 +25,7 @@ pair()
 # 2018: memory per CPU was leaked with each device that was deleted.
 deleting_returns_memory_2018()
 {
-	local i before after
+	local i attempt before after
 
 	for ((i = 0; i < 200; i++)); do
 		echo "link add x$i type xfrm if_id $((i + 100))"
@@ -35,14 +35,17 @@ deleting_returns_memory_2018()
 	done >"$tmp/del"
 	# The first round fills what is cached.
 	ip -n "$gwa" -batch "$tmp/add" && ip -n "$gwa" -batch "$tmp/del"
-	before=$(percpu)
-	for i in 1 2 3; do
-		ip -n "$gwa" -batch "$tmp/add" && ip -n "$gwa" -batch "$tmp/del"
+	# Tests that run beside this one take memory, too, but not each time.
+	for attempt in 1 2 3; do
+		before=$(percpu)
+		for i in 1 2 3; do
+			ip -n "$gwa" -batch "$tmp/add" && ip -n "$gwa" -batch "$tmp/del"
+		done
+		slowwait 10 percpu_at_most $((before + 100)) >/dev/null && return
+		after=$(percpu)
+		log_info "attempt $attempt: $((after - before)) kB"
 	done
-	slowwait 10 percpu_at_most $((before + 100)) >/dev/null
-	after=$(percpu)
-	check [ $((after - before)) -le 100 ] -- \
-		"600 devices left $((after - before)) kB of memory per CPU behind"
+	check_err 1 "600 devices left $((after - before)) kB of memory per CPU behind"
 }
 
 percpu()
