@@ -180,6 +180,8 @@ impl Dst {
 
 /// Metadata for a tunnel device, attached to a packet in place of a route (`struct metadata_dst`).
 /// Their meaning is up to the tunnel device.
+///
+/// Metadata may hold a route, so a `Metadata` is not `Send`, as a [`Dst`] is not.
 #[repr(transparent)]
 pub(crate) struct Metadata(Opaque<bindings::metadata_dst>);
 
