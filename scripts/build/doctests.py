@@ -4,10 +4,11 @@
 
 	doctests.py RUST-DIRECTORY OUTPUT
 
-The kernel has rustdoc extract the examples of its own crates. Those of a module, whose items nobody outside
-can name, have to be compiled in it. An example is what stands between lines of ``` in a comment that rustdoc
-reads; "# " before a line hides it there. It begins with "use" lines, may use "?", and fails by an assertion
-or an error. What only shows a shape is marked as ```text or ```ignore, as for rustdoc.
+The kernel has rustdoc extract the examples of its own crates. Those of a module, whose items nobody
+outside can name, have to be compiled in it. An example is what stands between lines of ``` in a
+comment that rustdoc reads; "# " before a line hides it there. It begins with "use" lines, may use
+"?", and fails by an assertion or an error. What only shows a shape is marked as ```text or
+```ignore, as for rustdoc.
 """
 
 import re

@@ -4,9 +4,9 @@
 
 	check-layers.py RUST-DIRECTORY
 
-What a module uses is what its "use" lines name, and the paths below "crate" and "super" in its code. Tests
-may use everything. Prints each arrow upwards, and each module that is in the file but not in the tree, or in
-the tree but not in the file.
+What a module uses is what its "use" lines name, and the paths below "crate" and "super" in its
+code. Tests may use everything. Prints each arrow upwards, and each module that is in the file but
+not in the tree, or in the tree but not in the file.
 """
 
 import re
@@ -28,7 +28,8 @@ def modules(root):
 def read_layers(path):
     """The number of each module's layer, and the layers whose modules are one thing."""
     layers, together = {}, set()
-    lines = (line.split() for line in path.read_text().splitlines() if not line.startswith("#"))
+    text = path.read_text().replace("\\\n", "")
+    lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
     for number, names in enumerate(filter(None, lines)):
         if names[0] == "together":
             together.add(number)
@@ -66,7 +67,7 @@ def used_paths(text):
 
 
 def absolute(path, module):
-    """The path from the root of the crate on, seen from a module; None if it is none of the crate's."""
+    """The path from the root of the crate on, seen from a module; None if it leads elsewhere."""
     parts = path.split("::")
     at = module.split("::")
     if parts[0] == "crate":
@@ -94,7 +95,7 @@ def exported(known):
 
 
 def resolve(path, module, known, exports):
-    """The module that a path names something of, seen from another one; None if it is none of the crate's."""
+    """The module that a path names something of, seen from another one; None if there is none."""
     whole = absolute(path, module)
     if whole is None:
         return None
@@ -118,7 +119,7 @@ def main():
     layers, together = read_layers(root / "layers")
     exports = exported(known)
     wrong = [f"{name}: not in rust/layers" for name in known if name not in layers]
-    wrong += [f"{name}: in rust/layers, but there is no such module" for name in layers if name not in known]
+    wrong += [f"{name}: in rust/layers only" for name in layers if name not in known]
     for name, path in known.items():
         for used in used_paths(path.read_text()):
             other = resolve(used, name, known, exports)
