@@ -84,9 +84,10 @@ pub(crate) trait Key: Copy + PartialEq + Send {
 /// It is a multiplication, both halves of which count, as in wyhash and its kin. Whoever does not
 /// know the seed knows neither factor.
 ///
-/// The kernel has siphash for keys that somebody may choose. That takes some 200 instructions more
-/// for each packet. Nothing here depends on its strength: keys are compared, whatever their hash,
-/// so whoever guesses the seed can have others' bundles looked up again, and no more.
+/// The kernel has siphash for keys that somebody may choose. By its rounds, that would take some
+/// 200 instructions more for each packet. Nothing here depends on its strength: keys are compared,
+/// whatever their hash, so whoever guesses the seed can have others' bundles looked up again, and
+/// no more.
 #[inline]
 pub(crate) fn mix(hash: u64, a: u64, b: u64) -> u64 {
     let product = u128::from(hash ^ a) * u128::from(hash.rotate_left(32) ^ b);
