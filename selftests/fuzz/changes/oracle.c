@@ -39,9 +39,9 @@ bool compare(struct oracle *o)
 
 /*
  * After a difference: whether a look-up in the warm world itself finds what the flows there do.
- * Then nothing is remembered wrongly, but the worlds have become different ones. Of states that are
- * as good as each other the first is taken, for example, and their order is turned round when their
- * table grows, which happens when the kernel finds time.
+ * Then nothing is remembered wrongly now, but the worlds have become different ones. Of states that
+ * are as good as each other the first is taken, for example, and their order is turned round when
+ * their table grows, which happens when the kernel finds time.
  */
 bool worlds_differ(struct oracle *o)
 {
