@@ -220,11 +220,14 @@ impl NetDevice {
     /// Logs `text` with the name of the device (`netdev_warn()`), unless the network code has
     /// logged too much of late (`net_ratelimit()`).
     pub(crate) fn warn_ratelimited(&self, text: &CStr) {
-        // SAFETY: The device is live, and the text ends with a NUL.
+        // SAFETY: It only counts, and may be called from any context.
+        if unsafe { bindings::net_ratelimit() } == 0 {
+            return;
+        }
+        // SAFETY: The device is live. The format is static and takes one string, which the text is:
+        // it ends with a NUL.
         unsafe {
-            if bindings::net_ratelimit() != 0 {
-                bindings::netdev_warn(self.as_raw(), c"%s\n".as_char_ptr(), text.as_char_ptr());
-            }
+            bindings::netdev_warn(self.as_raw(), c"%s\n".as_char_ptr(), text.as_char_ptr());
         }
     }
 }
