@@ -15,7 +15,7 @@
 
 struct world;
 
-/* What verbs do is in xfrm.c, routes.c, devices.c, restore.c and oracle.c; they return an errno. */
+/* What verbs do is in xfrm.c, growth.c, routes.c, devices.c, restore.c and oracle.c; they return an errno. */
 typedef int (*apply_fn)(struct world *w, const uint8_t *args);
 
 #define VERBS(verb) \
@@ -30,6 +30,7 @@ typedef int (*apply_fn)(struct world *w, const uint8_t *args);
 	verb(1, state_flush, "state flush") \
 	verb(4, state_expire, "state expire if_id %I kind %X number %N") \
 	verb(3, state_migrate, "state migrate if_id %I kind %X number %N to %Y") \
+	verb(1, growth, "table of states grows") \
 	verb(18, route_replace, "route replace %V to %W from %s table %B via %G metric %m mtu %Q") \
 	verb(16, route_delete, "route delete %V to %W from %s table %B metric %m") \
 	verb(8, rule_add, "rule add %V pref %p %R table %B") \

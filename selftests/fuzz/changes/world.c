@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "world.h"
 #include "capture.h"
+#include "growth.h"
 #include "restore.h"
 
 #include <arpa/inet.h>
@@ -205,6 +206,7 @@ void world_open(struct world *w, bool fresh)
 		}
 	}
 	name_netns(w);
+	grow_table(w, PLACES);
 	restore(w);
 	for (int place = HERE; place <= INNER; place++) {
 		enter(w->ns[place]);

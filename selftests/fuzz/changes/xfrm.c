@@ -334,33 +334,6 @@ int do_state_migrate(struct world *w, const uint8_t *a)
 	return request(w->xfrm, &m);
 }
 
-/*
- * With the table of states, which grows a moment after there are more of them than it has places,
- * their order changes. In both worlds that should be before the next packet.
- */
-void await_growth(struct world *w)
-{
-	static uint8_t buffer[256] __attribute__((aligned(4)));
-	struct nlmsghdr *answer = (struct nlmsghdr *)buffer;
-	uint32_t flags = 0, count, places;
-	struct message m;
-
-	/* It does not grow if no two states share a place. */
-	for (int i = 0; i < 5; i++) {
-		message_begin(&m, XFRM_MSG_GETSADINFO, 0);
-		message_add(&m, &flags, sizeof(flags));
-		message_end(&m);
-		if (send(w->xfrm, m.bytes, m.len, 0) != (ssize_t)m.len || recv(w->xfrm, buffer, sizeof(buffer), 0) < 0)
-			err(1, "the number of states");
-		if (!number(attributes(answer, sizeof(flags)), XFRMA_SAD_CNT, &count) ||
-		    !number(attributes(answer, sizeof(flags)), XFRMA_SAD_HINFO, &places))
-			errx(1, "there is no number of states");
-		if (count < places)
-			return;
-		usleep(3000);
-	}
-}
-
 /* What the world begins with. */
 void restore_xfrm(struct world *w)
 {

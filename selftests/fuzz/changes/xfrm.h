@@ -10,7 +10,6 @@
 #define SPI_FIRST 0x1000
 #define SPI_LAST 0x13ff
 
-void await_growth(struct world *w);
 void restore_xfrm(struct world *w);
 
 #endif
