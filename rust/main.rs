@@ -10,6 +10,7 @@
 #![crate_name = "xfrm_interface_rust"]
 
 mod bindings;
+mod compat;
 #[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
 mod doctests {
     include!(env!("DOCTESTS"));
@@ -139,7 +140,7 @@ impl kernel::InPlaceModule for XfrmInterface {
                 policies <- EventsRegistration::new(),
                 devices <- NotifierRegistration::new(),
                 neighbours <- NotifierRegistration::new(),
-                caches: remembered::register(module_parameters::bundle_lifetime.value())?,
+                caches: remembered::register(compat::parameter(module_parameters::bundle_lifetime.value()))?,
                 wait: wait::register(transmit::again, transmit::for_the_last_time)?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),

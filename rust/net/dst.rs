@@ -52,7 +52,13 @@ use super::{
     Family, //
 };
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::{
+        u32_into_u16,
+        usize_as_u64, //
+    }, //
+};
 
 use core::{
     mem::ManuallyDrop,
@@ -63,10 +69,6 @@ use kernel::{
     error::{
         from_err_ptr,
         to_result, //
-    },
-    num::casts::{
-        u32_into_u16,
-        usize_as_u64, //
     },
     prelude::*,
     sync::{

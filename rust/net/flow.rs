@@ -67,6 +67,7 @@ use super::atomic::{
 
 use crate::{
     bindings,
+    compat::casts::u32_into_u8,
     net::{
         dst::Dst,
         net_namespace::Net,
@@ -78,7 +79,6 @@ use crate::{
 use core::ptr;
 
 use kernel::{
-    num::casts::u32_into_u8,
     prelude::*,
     sync::{
         aref::ARef,

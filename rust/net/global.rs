@@ -40,6 +40,8 @@
 
 use super::rcu::Pointer;
 
+use crate::compat::rcu::synchronize_rcu;
+
 use core::{
     marker::PhantomData,
     ptr, //
@@ -106,6 +108,6 @@ impl<T: Send + Sync + 'static> Drop for GlobalRegistration<T> {
         // SAFETY: Nothing is there afterwards.
         unsafe { self.global.ptr.replace(ptr::null_mut()) };
         // The value, a field, is dropped after this.
-        rcu::synchronize_rcu();
+        synchronize_rcu();
     }
 }

@@ -18,6 +18,8 @@
 //! assert!(reported == Some(EEXIST));
 //! ```
 
+use crate::compat::raw_try_init;
+
 use kernel::prelude::*;
 
 /// Returns an initialiser that does what `init` does, and calls `report` with the error if that
@@ -28,8 +30,6 @@ pub(crate) fn on_error<T, E>(
 ) -> impl PinInit<T, E> {
     // SAFETY: The closure treats the slot as `init` does, and leaves in it what `init` leaves.
     unsafe {
-        pin_init::pin_init_from_closure(move |slot| {
-            pin_init::raw_try_init(slot, init).inspect_err(report)
-        })
+        pin_init::pin_init_from_closure(move |slot| raw_try_init(slot, init).inspect_err(report))
     }
 }

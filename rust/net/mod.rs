@@ -74,9 +74,10 @@ pub(crate) mod timer;
 pub(crate) mod try_lock;
 pub(crate) mod xfrm;
 
-use crate::bindings;
-
-use kernel::num::casts::u32_into_u16;
+use crate::{
+    bindings,
+    compat::casts::u32_into_u16, //
+};
 
 /// An address family of packets that the stack routes.
 ///

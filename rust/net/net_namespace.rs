@@ -34,14 +34,14 @@
 
 use super::atomic::read_once;
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::usize_as_u64, //
+};
 
 use core::ptr;
 
-use kernel::{
-    num::casts::usize_as_u64,
-    types::Opaque, //
-};
+use kernel::types::Opaque;
 
 /// A network namespace (`struct net`).
 ///

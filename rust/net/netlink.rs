@@ -94,13 +94,15 @@
 //! # let _: fn(Attr<'_>, &mut ExtAck<'_>) -> Result<u32> = number;
 //! ```
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::u32_as_usize, //
+};
 
 use core::marker::PhantomData;
 
 use kernel::{
     error::to_result,
-    num::casts::u32_as_usize,
     prelude::*, //
 };
 

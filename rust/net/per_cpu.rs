@@ -71,7 +71,10 @@
 
 use super::atomic::load_acquire;
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::rcu::synchronize_rcu, //
+};
 
 use core::ptr;
 
@@ -259,7 +262,7 @@ impl<T: PerCpu> Drop for PerCpuRegistration<T> {
         }
         let pointers: *mut c_void = self.slot.pointers.xchg(ptr::null_mut(), Relaxed).cast();
         if !pointers.is_null() {
-            rcu::synchronize_rcu();
+            synchronize_rcu();
             for cpu in 0..nr_cpu_ids() {
                 // SAFETY: By the type invariant of the slot. The memory is ours by now.
                 let value = unsafe { bindings::per_cpu_pointer(pointers, cpu) };

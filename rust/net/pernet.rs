@@ -96,7 +96,14 @@ use super::{
     rtnl::Rtnl, //
 };
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::{
+        casts::u32_as_usize,
+        raw_try_init,
+        rcu::synchronize_rcu, //
+    }, //
+};
 
 use core::{
     cell::UnsafeCell,
@@ -114,7 +121,6 @@ use core::{
 use kernel::{
     error::to_result,
     interop::list::CList,
-    num::casts::u32_as_usize,
     prelude::*,
     sync::{
         atomic::{
@@ -311,7 +317,7 @@ impl<T: PerNet> PerNetSlot<T> {
         // This is what net_generic() does; that would enter RCU once more.
         //
         // SAFETY: The namespace is live, and the pointer replaced atomically.
-        let generic = unsafe { read_acquire(&raw mut (*net.as_raw()).gen) };
+        let generic = unsafe { read_acquire(&raw mut (*net.as_raw()).gen_) };
         // The first device of a namespace exists before the memory does, and so do events of that
         // device.
         //
@@ -377,7 +383,7 @@ impl<T: PerNet> PerNetSlot<T> {
             data <- T::new(),
         }? Error);
         // SAFETY: The memory is allocated, stays where it is, and nobody else uses it yet.
-        if let Err(err) = unsafe { pin_init::raw_try_init(kept, init) } {
+        if let Err(err) = unsafe { raw_try_init(kept, init) } {
             return err.to_errno();
         }
         // SAFETY: The data was just initialised, and goes a grace period after `exit_batch` has
@@ -438,7 +444,7 @@ impl<T: PerNet> PerNetSlot<T> {
                 (*stored).kept.assume_init_ref().holds.kill();
             })
         };
-        rcu::synchronize_rcu();
+        synchronize_rcu();
         // INVARIANT: A grace period has passed, so nobody has a reference, and this is the only
         // place that drops the data.
         //
@@ -472,7 +478,7 @@ impl<T: PerNet> Drop for PerNetRegistration<T> {
         self.slot.live_id.store(0, Release);
         // The memory goes with the registration, so nobody may be left who has read the id. Packets
         // are done with it after a grace period. What holds RTNL was unregistered before.
-        rcu::synchronize_rcu();
+        synchronize_rcu();
         // SAFETY: It was registered, and is removed once.
         unsafe { bindings::unregister_pernet_device(self.slot.ops.get()) };
         self.slot.taken.store(false, Relaxed);

@@ -83,6 +83,7 @@ use super::atomic::load_acquire;
 
 use crate::{
     bindings,
+    compat::rcu::rcu_barrier,
     net::rtnl::Rtnl, //
 };
 
@@ -375,6 +376,6 @@ pub(crate) struct Barrier;
 
 impl Drop for Barrier {
     fn drop(&mut self) {
-        rcu::rcu_barrier();
+        rcu_barrier();
     }
 }

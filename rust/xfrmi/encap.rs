@@ -10,27 +10,25 @@
 
 use crate::{
     bindings,
+    compat::casts::u32_as_usize,
     net::{
         netlink::{
             attr_size,
             Attr,
-            AttrTable, //
+            AttrTable,
             ExtAck,
             Message,
             Policy,
-            Rule,
+            Rule, //
         },
         xfrm::{
-            EncapOps, //
-            MdInfo,
+            EncapOps,
+            MdInfo, //
         }, //
     }, //
 };
 
-use kernel::{
-    num::casts::u32_as_usize,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// How many types of attributes there are, with the unused type 0.
 const ATTRS: usize = u32_as_usize(bindings::__LWT_XFRM_MAX);

@@ -21,19 +21,19 @@
 //! assert_eq!(if_id.of_policies(7), 6);
 //! ```
 
-use crate::net::jiffies::{
-    ticks,
-    Instant, //
+use crate::{
+    compat::casts::u32_as_u64,
+    net::jiffies::{
+        ticks,
+        Instant, //
+    }, //
 };
 
-use kernel::{
-    num::casts::u32_as_u64,
-    sync::atomic::{
-        Acquire,
-        Atomic,
-        Relaxed,
-        Release, //
-    }, //
+use kernel::sync::atomic::{
+    Acquire,
+    Atomic,
+    Relaxed,
+    Release, //
 };
 
 /// How long packets that came in may wait in queues before their policies are checked, in

@@ -24,6 +24,10 @@ use super::{
 
 use crate::{
     bindings,
+    compat::casts::{
+        u32_as_usize,
+        u32_into_u16, //
+    },
     net::{
         link::{
             ChangeLink,
@@ -58,10 +62,6 @@ use crate::{
 };
 
 use kernel::{
-    num::casts::{
-        u32_as_usize,
-        u32_into_u16, //
-    },
     prelude::*,
     sync::rcu, //
 };

@@ -19,20 +19,23 @@ use super::{
     table, //
 };
 
-use crate::net::{
-    link::Device,
-    netdevice::Counter,
-    skb::SkBuff,
-    xfrm::{
-        self,
-        Handler,
-        IcmpError,
-        MdInfo,
-        Received,
-        SharedMetadata,
-        State, //
-    },
-    Family, //
+use crate::{
+    compat::code::enetdown,
+    net::{
+        link::Device,
+        netdevice::Counter,
+        skb::SkBuff,
+        xfrm::{
+            self,
+            Handler,
+            IcmpError,
+            MdInfo,
+            Received,
+            SharedMetadata,
+            State, //
+        },
+        Family, //
+    }, //
 };
 
 use kernel::{
@@ -163,7 +166,7 @@ fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
 fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result {
     let dev = arrival.dev;
     if !dev.is_up() {
-        return Err(ENETDOWN);
+        return Err(enetdown());
     }
     let link = arrival.link(skb, rcu);
     skb.set_device(dev, rcu);

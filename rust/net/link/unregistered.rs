@@ -43,6 +43,7 @@
 
 use crate::{
     bindings,
+    compat::casts::u32_into_u16,
     net::{
         atomic::read_once,
         netdevice::{
@@ -53,8 +54,6 @@ use crate::{
 };
 
 use core::marker::PhantomData;
-
-use kernel::num::casts::u32_into_u16;
 
 /// A device that nobody else can see yet.
 pub(crate) struct UnregisteredDevice<'a> {

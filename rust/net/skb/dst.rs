@@ -54,6 +54,7 @@ use super::SkBuff;
 
 use crate::{
     bindings,
+    compat::casts::u32_as_usize,
     net::dst::{
         Dst,
         Metadata,
@@ -62,7 +63,6 @@ use crate::{
 };
 
 use kernel::{
-    num::casts::u32_as_usize,
     prelude::*,
     sync::aref::ARef, //
 };

@@ -63,15 +63,13 @@ use super::{
 
 use crate::{
     bindings,
+    compat::casts::u32_as_usize,
     net::Family, //
 };
 
 use core::mem::offset_of;
 
-use kernel::{
-    num::casts::u32_as_usize,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 impl SkBuff {
     /// Makes the network header contiguous in memory (`pskb_inet_may_pull_reason()`). Fails, with

@@ -60,12 +60,14 @@ use super::{
     Family, //
 };
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::u32_as_usize, //
+};
 
 use core::ptr::NonNull;
 
 use kernel::{
-    num::casts::u32_as_usize,
     prelude::*,
     sync::rcu,
     types::Opaque, //

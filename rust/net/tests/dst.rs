@@ -6,6 +6,7 @@ use super::packet::packet;
 
 use crate::{
     bindings,
+    compat::rcu::rcu_barrier,
     net::{
         dst::{
             Dst,
@@ -97,7 +98,7 @@ mod cases {
         assert!(same);
         drop(skb);
         // They are freed after a grace period.
-        rcu::rcu_barrier();
+        rcu_barrier();
         assert_eq!(references(raw), 1);
         Ok(())
     }

@@ -2,12 +2,15 @@
 
 //! Hash tables, and who owns what is in them.
 
-use crate::net::{
-    rhashtable::{
-        Entry,
-        U32Table, //
-    },
-    rtnl::Rtnl, //
+use crate::{
+    compat::rcu::rcu_barrier,
+    net::{
+        rhashtable::{
+            Entry,
+            U32Table, //
+        },
+        rtnl::Rtnl, //
+    }, //
 };
 
 use kernel::{
@@ -78,7 +81,7 @@ fn found(table: &U32Table<Counted>, key: u32) -> Option<u32> {
 /// The count, once all that was dropped is gone.
 fn settled(dropped: &Atomic<u32>) -> u32 {
     // SAFETY: This may sleep.
-    rcu::rcu_barrier();
+    rcu_barrier();
     dropped.load(Relaxed)
 }
 

@@ -65,6 +65,10 @@
 
 use crate::{
     bindings,
+    compat::casts::{
+        u32_as_usize,
+        u32_into_u8, //
+    },
     net::{
         atomic::{
             read_once,
@@ -80,10 +84,6 @@ use crate::{
 };
 
 use kernel::{
-    num::casts::{
-        u32_as_usize,
-        u32_into_u8, //
-    },
     prelude::*,
     sync::{
         aref::ARef,

@@ -52,6 +52,7 @@
 
 use crate::{
     bindings,
+    compat::code::eopnotsupp,
     net::{
         net_namespace::Net,
         notifier::Listener,
@@ -194,7 +195,7 @@ impl<L: Listener> EventsRegistration<L> {
         // SAFETY: The contract of this function.
         unsafe { Self::changed(net) };
         // This leaves what other key managers answer as it is.
-        EOPNOTSUPP.to_errno()
+        eopnotsupp().to_errno()
     }
 
     /// The callback `acquire`, which the kernel requires: a state is wanted. Returns `-ENOENT`,

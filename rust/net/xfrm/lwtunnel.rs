@@ -77,6 +77,7 @@ use super::metadata::{
 
 use crate::{
     bindings,
+    compat::casts::u32_into_u16,
     net::netlink::{
         Attr,
         ExtAck,
@@ -88,7 +89,6 @@ use core::marker::PhantomData;
 
 use kernel::{
     error::from_result,
-    num::casts::u32_into_u16,
     prelude::*,
     types::Opaque, //
 };

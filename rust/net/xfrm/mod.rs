@@ -95,9 +95,10 @@ pub(crate) use self::tunnel::Tunnel4Registration;
 #[cfg(CONFIG_INET6_XFRM_TUNNEL)]
 pub(crate) use self::tunnel::Tunnel6Registration;
 
-use crate::bindings;
-
-use kernel::num::casts::u32_into_u8;
+use crate::{
+    bindings,
+    compat::casts::u32_into_u8, //
+};
 
 /// The protocols of IPsec.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -39,6 +39,10 @@ use super::{
 
 use crate::{
     bindings,
+    compat::casts::{
+        u32_into_u8,
+        usize_as_u64, //
+    },
     net::{
         atomic::{
             read_acquire,
@@ -57,10 +61,6 @@ use core::{
 };
 
 use kernel::{
-    num::casts::{
-        u32_into_u8,
-        usize_as_u64, //
-    },
     prelude::*,
     sync::aref::ARef,
     types::Opaque, //
