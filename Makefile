@@ -9,18 +9,21 @@ export DRIVER TESTS ALL V
 scripts := $(CURDIR)/scripts
 vm := $(scripts)/vm/vm.sh
 
+# Of Debian's kernels the one that is tried: 7.2.12, 7.3.4-rt, 7.2.13+deb14-amd64.
+KERNEL ?= stock
+
 .DEFAULT_GOAL := help
 
 ## demo: three tenants with the same addresses over one device, in a VM
 .PHONY: demo
 demo: modules
-	@$(vm) --timeout 300 -- bash /src/scripts/demo/demo.sh
+	@$(vm) --kernel $(KERNEL) --timeout 300 -- bash /src/scripts/demo/demo.sh
 
-## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu" or packets/: some; ALL=1: more combinations)
+## test: every selftest, in a VM, with both drivers side by side (DRIVER=rust or c: one; TESTS="lwt pmtu" or packets/: some; ALL=1: more combinations; KERNEL=7.2.12: another of Debian's)
 runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 .PHONY: test
 test: modules
-	@$(vm) --timeout 4200 -- bash /src/selftests/$(runner)
+	@$(vm) --kernel $(KERNEL) --timeout 4200 -- bash /src/selftests/$(runner)
 
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
 # kmemleak costs more than all the rest together: it watches those that make and delete things,
@@ -82,6 +85,11 @@ test-patched:
 		"TESTS='$(TESTS)' DRIVER=rust $(vm) --kernel builtin --timeout 4200 -- selftests/run.sh" \
 		"TESTS='$(for_c)' DRIVER=c $(vm) --kernel patched --timeout 1200 -- selftests/run.sh"
 
+## test-kernels: the module for each of Debian's kernels that has Rust, booted with some selftests (KERNELS="7.2.12 7.3.4-rt": some)
+.PHONY: test-kernels
+test-kernels:
+	@$(scripts)/kernels/test-kernels.sh $(KERNELS)
+
 ## bench: what packets, tenants and devices cost, ours and the C driver's (CASES="transmit forward": some, FULL=1: more)
 .PHONY: bench
 bench: modules
@@ -100,13 +108,13 @@ bench-profile: modules
 ## vm: a shell in the VM, with the module loaded
 .PHONY: vm
 vm: modules
-	@$(vm) --shell
+	@$(vm) --kernel $(KERNEL) --shell
 
 ## modules: builds the module for the stock kernel, in the sandbox; with KDIR=<tree> for that kernel, on this machine
 .PHONY: modules
 ifeq ($(KDIR),)
 modules:
-	@$(scripts)/build/build.sh stock
+	@$(scripts)/build/build.sh $(KERNEL)
 else
 modules:
 	@$(scripts)/build/check-kdir.sh '$(KDIR)' >/dev/null
@@ -126,7 +134,7 @@ doc:
 ## rust-analyzer: rust-project.json, by which rust-analyzer knows this crate and the kernel's (KERNEL=debug: with its tests)
 .PHONY: rust-analyzer
 rust-analyzer:
-	@$(scripts)/build/rust-analyzer.sh $(or $(KERNEL),stock)
+	@$(scripts)/build/rust-analyzer.sh $(KERNEL)
 
 ## clean: removes what was built in this tree
 .PHONY: clean

@@ -5,6 +5,8 @@
 # COVERAGE=1 it counts what it executes, and goes into out/coverage-KERNEL.
 #
 #   build.sh KERNEL [MAKE-ARGUMENTS...]
+#
+# A release of Debian's is built with the compilers of its suite.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -22,7 +24,14 @@ mkdir -p "$top/$out"
 # Signing would need the key of whoever built the kernel.
 make=(make -C /kernel/tree M=/src MO=/src/"$out" CONFIG_MODULE_SIG_ALL= -j"$(nproc)")
 case $kernel in
-stock) make+=(CC=gcc-14 'KERNELRELEASE=$(shell ls /usr/lib/modules)') ;;
+stock | [0-9]*)
+	XFRMI_SUITE=$("$top/scripts/kernels/kernel.sh" suite "$kernel")
+	export XFRMI_SUITE
+	# One line for each.
+	mapfile -t arguments < <("$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- scripts/build/check-kdir.sh /kernel/tree)
+	[ ${#arguments[@]} -gt 0 ] || exit 1
+	make+=("${arguments[@]}" 'KERNELRELEASE=$(shell ls /usr/lib/modules)')
+	;;
 debug) make+=(LLVM=-19 KUNIT_TESTS=1 SHADOW=1) ;;
 # Of C code the kernel's rules have KCSAN watch all of a module; here is for Rust what they say for
 # C.

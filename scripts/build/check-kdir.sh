@@ -26,8 +26,10 @@ option() { sed -n "s/^$1=//p" "$tree/.config" | tr -d '"'; }
 [ -f "$tree/include/generated/autoconf.h" ] || refuse "not prepared: run 'make modules_prepare' there"
 
 version=$(sed -n 's/.*UTS_RELEASE "\([0-9]*\.[0-9]*\).*/\1/p' "$tree/include/generated/utsrelease.h")
-[ "$version" = 7.3 ] ||
-	printf 'warning: the tree is Linux %s, and this driver is written for and tested with 7.3\n' "$version" >&2
+case $version in
+7.2 | 7.3) ;;
+*) printf 'warning: the tree is Linux %s, and this driver is written for and tested with 7.2 and 7.3\n' "$version" >&2 ;;
+esac
 
 # The ends of a packet are offsets there, and pointers elsewhere.
 [ "$(option CONFIG_64BIT)" = y ] ||
@@ -56,6 +58,12 @@ compiler=$(option CONFIG_CC_VERSION_TEXT)
 if [ "$(option CONFIG_CC_IS_CLANG)" = y ]; then
 	major=$(sed -n 's/.*version \([0-9]*\).*/\1/p' <<<"$compiler")
 	if command -v "clang-$major" >/dev/null; then printf 'LLVM=-%s\n' "$major"; else printf 'LLVM=1\n'; fi
-elif command -v "${compiler%% *}" >/dev/null; then
-	printf 'CC=%s\n' "${compiler%% *}"
+else
+	compiler=${compiler%% *}
+	command -v "$compiler" >/dev/null || refuse "its C code was compiled with $compiler, which is not installed on this machine"
+	printf 'CC=%s\n' "$compiler"
+	# For another architecture than this machine's.
+	if [ "$(option CONFIG_ARM64)" = y ] && [ "$(uname -m)" != aarch64 ]; then
+		printf 'ARCH=arm64\nCROSS_COMPILE=%s\n' "${compiler%gcc*}"
+	fi
 fi

@@ -3,7 +3,8 @@
 #
 # The kernels, each with a build tree that modules can be built against.
 #
-#   kernel.sh stock     Debian's own cloud-amd64 kernel
+#   kernel.sh stock     Debian's own cloud-amd64 kernel, of the version in "version"
+#   kernel.sh RELEASE   another one of Debian's; debian.sh says how they are named
 #   kernel.sh debug     the same source, made with clang in a lean configuration that finds mistakes:
 #                       KASAN, lockdep, kmemleak, reference trackers; see debug.config
 #   kernel.sh kcsan     the same source, made with clang in a lean configuration that finds data races
@@ -15,119 +16,15 @@
 #
 # Debian's header packages hold no Rust metadata (rust/*.rmeta), so the tree is prepared from the
 # same source, configuration and compiler: symbol names then agree with those of Debian's build.
+#
+#   kernel.sh releases  prints the releases that there are, of Debian 13 and of unstable
+#   kernel.sh suite RELEASE   prints in which suite's sandbox modules for it are built
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-sandbox=$top/scripts/vm/sandbox.sh
-pinned=$(grep -v '^#' "$top/scripts/kernels/version")
-flavour=cloud-amd64
-
-# In the sandbox, with fresh package lists: the version to use, when the pinned one is gone the
-# newest of its series (7.3), else the newest of its major version.
-resolve_inside() {
-	local pinned=$1 series major candidate
-	series=${pinned%%-*}; series=${series%.*}; major=${series%%.*}
-	apt-get -q update >&2
-	for names in "^linux-source-${series//./\\.}\$" "^linux-source-$major\\."; do
-		candidate=$(apt-cache search --names-only "$names" | awk '{ print $1 }' | xargs -r apt-cache madison |
-			cut -d'|' -f2 | tr -d ' ' | sort -rV | uniq)
-		if grep -qxF -- "$pinned" <<<"$candidate"; then echo "$pinned"; return; fi
-		if [ -n "$candidate" ]; then head -n 1 <<<"$candidate"; return; fi
-	done
-	return 1
-}
-
-# The version this machine uses; asks the mirror only when the pinned one is not in the cache.
-version() {
-	local file
-	if [ -d "$cache/stock-$(stock_key "$pinned")" ]; then
-		echo "$pinned"
-		return
-	fi
-	file=$cache/kernel-version.$(key "$pinned" "$(date +%Y-%m)")
-	if [ ! -s "$file" ]; then
-		"$sandbox" run --rw -- bash -euo pipefail -c "$(declare -f resolve_inside); resolve_inside $pinned" \
-			>"$file.new" 2>"$cache/log/resolve.log" || {
-			tail -n 5 "$cache/log/resolve.log" >&2
-			die "no kernel source of the ${pinned%%.*}.x series found in trixie-backports (package mirror out of reach?)"
-		}
-		mv "$file.new" "$file"
-	fi
-	cat "$file"
-}
-
-# Debian's names for a package version: 7.3.4-1~bpo13+1 is 7.3 (series), 7.3.4+deb13-cloud-amd64 (release).
-series_of() { local v=${1%%-*}; echo "${v%.*}"; }
-release_of() { echo "${1%%-*}+deb13-$flavour"; }
-
-# What in the sandbox a kernel depends on: the compilers.
-toolchain() {
-	awk '/^Package: / { name = $2 }
-	     /^Version: / && name ~ /^(gcc-14|rustc|rust-src|bindgen|clang-19|lld-19|pahole)$/ { print name, $2 }' \
-		"$("$sandbox" path)/var/lib/dpkg/status"
-}
-
-source_key() { key "$1" "$(recipe build_source)"; }
-stock_key() { key "$1" "$flavour" "$(toolchain)" "$(recipe build_source build_stock prepare_inside)"; }
-
-fetch_inside() {
-	cd /cache || return
-	apt-get -q update >/dev/null
-	for package in "${@:2}"; do
-		apt-get -q download "$package=$1"
-	done
-}
-
-build_source() {
-	step "kernel $version: downloading the source" \
-		"$sandbox" run --rw --bind "$1" /cache -- bash -euc \
-		"$(declare -f fetch_inside); fetch_inside $version linux-source-$(series_of "$version")"
-	step "kernel $version: unpacking the source" \
-		"$sandbox" run --bind "$1" /cache -- bash -euc '
-		cd /cache || return
-		dpkg -x linux-source-*.deb x && rm linux-source-*.deb
-		tar -x --no-same-owner --strip-components=1 -f x/usr/src/linux-source-*.tar.xz
-		rm -r x'
-}
-
-prepare_inside() {
-	local release=$1
-	cd /cache || return
-	for deb in *.deb; do dpkg -x "$deb" x; done
-	rm ./*.deb
-	mv x/usr/lib/modules lib
-	cp x/boot/vmlinuz-"$release" lib/"$release"/vmlinuz 2>/dev/null || true
-	[ -e lib/"$release"/vmlinuz ] || cp "$(find x -name 'vmlinuz*' -type f | head -n 1)" lib/"$release"/vmlinuz
-	rm -f lib/"$release"/build lib/"$release"/source
-	mkdir tree
-	cp x/usr/src/linux-headers-"$release"/{.config,Module.symvers} tree/
-	# The BTF that a module's own BTF is made against.
-	cp x/usr/src/linux-headers-"$release"/vmlinux tree/ 2>/dev/null || true
-	rm -r x
-	mount --bind /cache/lib /usr/lib/modules
-	depmod "$release"
-	cp tree/Module.symvers Module.symvers
-	make=(make -C /kernel/source O=/kernel/tree CC=gcc-14 HOSTCC=gcc-14 KERNELRELEASE="$release" -j"$(nproc)")
-	mount --bind /cache/tree /kernel/tree
-	/kernel/source/scripts/config --file tree/.config --set-str SYSTEM_TRUSTED_KEYS ''
-	"${make[@]}" olddefconfig
-	"${make[@]}" rustavailable
-	"${make[@]}" modules_prepare
-	mv Module.symvers tree/
-	test -s tree/rust/libkernel.rmeta
-}
-
-build_stock() {
-	local release
-	release=$(release_of "$version")
-	step "kernel $release: downloading Debian's build" \
-		"$sandbox" run --rw --bind "$1" /cache -- bash -euc \
-		"$(declare -f fetch_inside); fetch_inside $version linux-{headers,base,modules,binary}-$release"
-	step "kernel $release: preparing a tree to build modules against (1 to 2 minutes)" \
-		"$sandbox" run --bind "$1" /cache --bind "$source" /kernel/source -- bash -euc \
-		"$(declare -f prepare_inside); prepare_inside $release"
-}
+# shellcheck source=debian.sh
+. "$top/scripts/kernels/debian.sh"
 
 # configure_inside FRAGMENT...: makes the configuration that of the fragments, of which a later one
 # overrides earlier ones, and nothing else; and sets "make", with the arguments in "extra".
@@ -251,7 +148,7 @@ build_patched() {
 }
 
 driver_sources() {
-	find rust -type f \( -name '*.rs' -o -name '*.[ch]' -o -name Kbuild -o -name bindgen_parameters \) \
+	find rust -type f \( -name '*.rs' -o -name '*.[ch]' -o -name '*.sh' -o -name Kbuild -o -name bindgen_parameters \) \
 		! -name bindings_generated.rs ! -name '*.mod.c' | LC_ALL=C sort
 }
 
@@ -276,10 +173,40 @@ show() {
 	fi
 	tree=$(cached "$kind" "$("${kind}_key" "$version")" "build_$kind")
 	[ "$kind" != patched ] || source=$tree/source
-	printf '%s\n' --bind "$source" /kernel/source --bind "$tree/tree" /kernel/tree --bind "$tree/$lib" /usr/lib/modules
+	options "$source" "$tree/tree" "$tree/$lib"
+}
+
+options() { printf '%s\n' --bind "$1" /kernel/source --bind "$2" /kernel/tree --bind "$3" /usr/lib/modules; }
+
+# The same for one of Debian's.
+show_debian() {
+	local tree source
+	if [ "$1" = stock ]; then
+		version=$(version)
+		[ "$version" = "$pinned" ] || say "kernel: $pinned has left trixie-backports, using $version"
+		release=$(release_of "${version%%-*}")
+	else
+		release=$(release_of "$1")
+		XFRMI_SUITE=$(suite_of "$release")
+		export XFRMI_SUITE
+		version=$(asked "$cache/kernel-version.$release" "there is no linux-headers-$release" \
+			version_inside "$release:$(arch_of "$release")")
+	fi
+	source=$(cached source "$(source_key "$version")" build_source)
+	tree=$(cached stock "$(stock_key "$version" "$release")" build_stock)
+	options "$source" "$tree/tree" "$tree/lib"
 }
 
 case ${1-} in
-stock | debug | kcsan | patched | builtin) become_root "$0" "$@"; show "$1" ;;
-*) die "usage: kernel.sh stock | debug | kcsan | patched | builtin" ;;
+debug | kcsan | patched | builtin) become_root "$0" "$@"; show "$1" ;;
+stock | [0-9]*) become_root "$0" "$@"; show_debian "$1" ;;
+suite) if [ "${2-}" = stock ]; then echo trixie; else suite_of "$(release_of "${2-}")"; fi ;;
+releases)
+	become_root "$0" "$@"
+	for XFRMI_SUITE in trixie sid; do
+		export XFRMI_SUITE
+		"$sandbox" run --rw -- bash -euo pipefail -c "$(declare -f releases_inside); releases_inside"
+	done
+	;;
+*) die "usage: kernel.sh stock | RELEASE | debug | kcsan | patched | builtin | releases | suite RELEASE" ;;
 esac

@@ -11,11 +11,19 @@
 #       --rw                        lets the command write to the sandbox itself (apt)
 #
 # Inside, the checkout is at /src. Mounts are private to the command and vanish with it.
+#
+# XFRMI_SUITE=sid in the environment: another one, of Debian unstable, with nothing but the toolchain
+# of that suite's kernels, and those of testing and experimental.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-suite=trixie
+suite=${XFRMI_SUITE:-trixie}
+case $suite in
+trixie) suites=(trixie trixie-backports) packages_file=$top/scripts/vm/sandbox.packages ;;
+sid) suites=(sid forky experimental) packages_file=$top/scripts/vm/sid.packages ;;
+*) die "no sandbox is made of the suite $suite" ;;
+esac
 
 # The Debian mirror that the machine's own apt uses; nothing when it has none (mmdebstrap then takes
 # its default).
@@ -37,20 +45,19 @@ install_mmdebstrap() {
 }
 
 build() {
-	local root=$1 uri packages conf
+	local root=$1 uri packages conf other
 	install_mmdebstrap
 	uri=$(mirror)
-	packages=$(grep -Ev '^(#|$)' "$top/scripts/vm/sandbox.packages" | paste -sd,)
+	packages=$(grep -Ev '^(#|$)' "$packages_file" | paste -sd,)
 	# Proxies and the like, as the machine's apt has them.
 	conf=$(mktemp)
 	apt-config dump Acquire | grep -Ei '^Acquire::(https?::|Check-|Retries)' >"$conf" || true
-	{
-		printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "${uri:-MIRROR}" "$suite"
-		printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s-backports main\n' "${uri:-MIRROR}" "$suite"
-	} >"$conf.list"
+	for other in "${suites[@]}"; do
+		printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "${uri:-MIRROR}" "$other"
+	done >"$conf.list"
 	local sources=("$conf.list")
 	[ -n "$uri" ] || sources=()
-	step "sandbox: Debian $suite with toolchain, VM and test tools (some minutes)" \
+	step "sandbox: Debian $suite with its tools (some minutes)" \
 		mmdebstrap --mode=root --variant=minbase --aptopt="$conf" \
 		--dpkgopt=force-unsafe-io \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
@@ -59,13 +66,18 @@ build() {
 		--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
 		"$suite" "$root" "${sources[@]}"
 	if [ -z "$uri" ]; then
-		sed "s/$suite/$suite-backports/" "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/backports.list"
+		for other in "${suites[@]:1}"; do
+			sed "s/$suite/$other/" "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/$other.list"
+		done
 	fi
 	rm -f "$conf" "$conf.list" "$root"/var/cache/apt/archives/*.deb
 	rm -f "$root/etc/resolv.conf"
 	touch "$root/etc/resolv.conf" "$root/etc/hosts"
 	# Where things appear that are not part of the sandbox.
 	mkdir -p "$root"/{src,cache,vm,results} "$root/kernel/source" "$root/kernel/tree" "$root/usr/lib/modules"
+	[ "$suite" = trixie ] || return 0
+	# For kernels of other architectures.
+	chroot "$root" dpkg --add-architecture arm64
 	# libreswan cannot be installed beside strongSwan, but it can lie beside it.
 	step "sandbox: libreswan" enter "$root" rw '' sh -ec \
 		'cd /tmp && apt-get -q download libreswan && dpkg -x libreswan_*.deb /opt/libreswan && rm libreswan_*.deb'
@@ -74,7 +86,9 @@ build() {
 }
 
 path() {
-	cached sandbox "$(key "$top/scripts/vm/sandbox.packages" "$suite" "$(recipe build)")" build
+	local name=sandbox
+	[ "$suite" = trixie ] || name=$suite-sandbox
+	cached "$name" "$(key "$packages_file" "${suites[*]}" "$(recipe build)")" build
 }
 
 # enter ROOT rw|ro "FROM

@@ -112,6 +112,8 @@ else
 		# it.
 		printf 'mount -o remount,rw / && cd /src || exit\n'
 		printf 'export TERM=dumb\n'
+		[[ ! $kernel =~ ^(stock|[0-9].*)$ ]] ||
+			printf 'export MODULE=/src/out/%s/rust/xfrm_interface_rust.ko\n' "$kernel"
 		[ -n "$emulator" ] || printf 'while :; do : >/results/.alive; sleep 10; done &\n'
 		for name in DRIVER TESTS ALL V; do
 			[ -z "${!name-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
