@@ -3,6 +3,7 @@
 # What a user does with this tree; `make help` lists it. The kernel's own rules are in Kbuild.
 
 KDIR ?=
+export KDIR KEY CERT DESTDIR
 DRIVER ?= both
 export DRIVER TESTS ALL V
 
@@ -90,6 +91,11 @@ test-patched:
 test-kernels:
 	@$(scripts)/kernels/test-kernels.sh $(KERNELS)
 
+## test-packages: installs the packages on a plain Debian root, and boots that after each step (CASES="install remove": some)
+.PHONY: test-packages
+test-packages:
+	@packaging/test-packages.sh $(CASES)
+
 ## bench: what packets, tenants and devices cost, ours and the C driver's (CASES="transmit forward": some, FULL=1: more)
 .PHONY: bench
 bench: modules
@@ -120,6 +126,21 @@ modules:
 	@$(scripts)/build/check-kdir.sh '$(KDIR)' >/dev/null
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(shell $(scripts)/build/check-kdir.sh '$(KDIR)' 2>/dev/null) modules
 endif
+
+## install: builds the module for the running kernel, and installs it (as root; KDIR=, RELEASE=, KEY= and CERT= as packaging/install.sh says)
+.PHONY: install
+install:
+	@packaging/install.sh $(RELEASE)
+
+## uninstall: removes what that has installed; the kernel's own driver serves again
+.PHONY: uninstall
+uninstall:
+	@packaging/uninstall.sh
+
+## deb: Debian packages in out/deb, for the stock kernel or for others (KERNELS="7.3.4 7.2.12-rt"; KEY=, CERT=: signed)
+.PHONY: deb
+deb:
+	@packaging/deb.sh $(KERNELS)
 
 ## lint: rustfmt, clippy, checkpatch, shellcheck, codespell, SPDX lines, no unsafe code in the driver, no panics
 .PHONY: lint
@@ -152,4 +173,4 @@ distclean: clean
 .PHONY: help
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r verb what; do printf '  make %-13s %s\n' "$$verb" "$$what"; done
+		while IFS='|' read -r verb what; do printf '  make %-14s %s\n' "$$verb" "$$what"; done

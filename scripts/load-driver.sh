@@ -10,11 +10,14 @@
 
 declare -a driver_parameters
 
-# Sets driver_name to what the module is called.
+# Sets driver_name to what the module is called. Packages call ours as the kernel's.
 name_driver()
 {
-	driver_name=xfrm_interface_rust
-	[ "${DRIVER:-rust}" != c ] || driver_name=xfrm_interface
+	driver_name=xfrm_interface
+	[ "${DRIVER:-rust}" != c ] || return 0
+	driver_name=${MODULE:-xfrm_interface_rust}
+	driver_name=${driver_name##*/}
+	driver_name=${driver_name%%.*}
 }
 
 driver_built_in()
@@ -35,7 +38,7 @@ driver_load()
 	local dependencies
 
 	driver_loaded && return 0
-	if [ "$driver_name" = xfrm_interface ]; then
+	if [ "${DRIVER:-rust}" = c ]; then
 		modprobe xfrm_interface
 		return
 	fi

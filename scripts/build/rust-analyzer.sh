@@ -21,10 +21,14 @@ sandbox=$("$top/scripts/vm/sandbox.sh" path)
 inside() { "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- "$@" </dev/null; }
 
 case $kernel in
-stock) make=(CC=gcc-14) cfgs=(MODULE) ;;
-debug) make=(LLVM=-19) cfgs=(MODULE KUNIT_TESTS SHADOW) ;;
+stock) cfgs=(MODULE) ;;
+debug) cfgs=(MODULE KUNIT_TESTS SHADOW) ;;
 *) die "rust-analyzer.sh: not for the kernel $kernel" ;;
 esac
+
+mapfile -t make < <(inside scripts/build/check-kdir.sh /kernel/tree)
+# What the kernel crate was found to have.
+mapfile -t -O "${#cfgs[@]}" cfgs < <(sed 's/--cfg=//' "$top/$out/rust/compat/features_generated")
 
 # The kernel's own rule, which writes into the directory of the build.
 inside make -s -C /kernel/tree M=/src MO=/src/"$out" "${make[@]}" rust-analyzer >&2

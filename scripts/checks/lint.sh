@@ -40,7 +40,8 @@ files() {
 spdx() {
 	local file missing=()
 	while read -r file; do
-		case $file in COPYING|*.svg|*.patch) continue ;; esac
+		# The last have no place for it: debian/copyright says it for them.
+		case $file in COPYING|*.svg|*.patch|debian/changelog|debian/source/format) continue ;; esac
 		[ ! -e "$top/$file" ] || head -n 3 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || missing+=("$file")
 	done < <(files)
 	[ ${#missing[@]} -eq 0 ] || { printf 'no SPDX line: %s\n' "${missing[@]}"; return 1; }
@@ -51,19 +52,21 @@ no_unsafe() {
 	! grep -rnw unsafe "$top/rust/xfrmi" || return 1
 }
 
-# The changelog begins with the version that modinfo shows.
+# The changelogs begin with the version that modinfo shows; Debian writes 1.0.0~rc1 for 1.0.0-rc1.
 one_version() {
 	local version
 	version=$(sed -n 's/^MODULE_VERSION("\(.*\)");$/\1/p' "$top/rust/version.c")
 	[ -n "$version" ] || { echo 'no version in rust/version.c'; return 1; }
 	[[ $(grep -m 1 '^## ' "$top/CHANGELOG.md") = "## [$version]"* ]] ||
 		{ echo "CHANGELOG.md does not begin with $version"; return 1; }
+	[[ $(head -n 1 "$top/debian/changelog") = "xfrm-interface-rust (${version/-/\~}) "* ]] ||
+		{ echo "debian/changelog does not begin with ${version/-/\~}"; return 1; }
 }
 
 clippy() {
 	local out
 	# Clippy lints what rustc compiles, so a directory of its own makes it compile everything.
-	out=$(inside "make -C /kernel/tree M=/src MO=/src/out/clippy CC=gcc-14 KERNELRELEASE=\$(ls /usr/lib/modules) CONFIG_MODULE_SIG_ALL= CLIPPY=1 -j$(nproc) modules" 2>&1) ||
+	out=$(inside "make -C /kernel/tree M=/src MO=/src/out/clippy \$(scripts/build/check-kdir.sh /kernel/tree) KERNELRELEASE=\$(ls /usr/lib/modules) CONFIG_MODULE_SIG_ALL= CLIPPY=1 -j$(nproc) modules" 2>&1) ||
 		{ printf '%s\n' "$out"; return 1; }
 	! grep -E -A12 '^(warning|error)' <<<"$out"
 }
@@ -81,6 +84,14 @@ patches_apply() {
 		grep -v "^#" /src/patches/7.3/series | while read -r patch; do
 			patch --batch --silent -p1 <"/src/patches/7.3/$patch" || { echo "does not apply in the series: $patch"; exit 1; }
 		done'
+}
+
+# Where there is something that reads them; the sandbox has nothing.
+manual_pages() {
+	local out
+	command -v groff >/dev/null || return 0
+	out=$(groff -man -ww -Tutf8 -z "$top"/tools/*.8 2>&1)
+	[ -z "$out" ] || { printf '%s\n' "$out"; return 1; }
 }
 
 rm -rf "$top/out/clippy"
@@ -102,11 +113,15 @@ check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
 done'
 check 'patches apply' patches_apply
 # One by one: together they take more memory than there is.
-check shellcheck inside 'find .ci/run scripts selftests bench -type f \( -name "*.sh" -o -path .ci/run \) \
-	-print0 | xargs -0 -n 1 shellcheck'
+check shellcheck inside 'find .ci/run scripts selftests bench tools packaging rust/compat -type f \
+	\( -name "*.sh" -o -path .ci/run -o -path packaging/load \) -print0 | xargs -0 -n 1 shellcheck'
+check 'Python compiles' inside 'export PYTHONPYCACHEPREFIX=/tmp/pycache
+	find scripts selftests bench tools -type f \( -name "*.py" -o -path tools/xfrm-interface-switch \) \
+		-print0 | xargs -0 python3 -m py_compile'
+check 'manual pages' manual_pages
 check 'what the selftests say of themselves' inside 'selftests/run.sh --list'
 check codespell inside 'codespell --skip=out,.git,COPYING,rust-project.json \
-	-L crate,inout,te,fo,fro,ser,ons,thead,iif'
+	-L crate,inout,te,fo,fro,ser,ons,thead,iif,parm'
 check 'links between documents' inside 'find . -path ./out -prune -o -name "*.md" -print0 |
 	xargs -0 python3 scripts/checks/links.py'
 check 'SPDX lines' spdx

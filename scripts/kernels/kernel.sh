@@ -19,6 +19,7 @@
 #
 #   kernel.sh releases  prints the releases that there are, of Debian 13 and of unstable
 #   kernel.sh suite RELEASE   prints in which suite's sandbox modules for it are built
+#   kernel.sh facts RELEASE   prints release, version of the packages, series, architecture and suite
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -178,13 +179,13 @@ show() {
 
 options() { printf '%s\n' --bind "$1" /kernel/source --bind "$2" /kernel/tree --bind "$3" /usr/lib/modules; }
 
-# The same for one of Debian's.
-show_debian() {
-	local tree source
+# Sets what one of Debian's kernels is called.
+find_debian() {
 	if [ "$1" = stock ]; then
 		version=$(version)
 		[ "$version" = "$pinned" ] || say "kernel: $pinned has left trixie-backports, using $version"
 		release=$(release_of "${version%%-*}")
+		XFRMI_SUITE=trixie
 	else
 		release=$(release_of "$1")
 		XFRMI_SUITE=$(suite_of "$release")
@@ -192,6 +193,12 @@ show_debian() {
 		version=$(asked "$cache/kernel-version.$release" "there is no linux-headers-$release" \
 			version_inside "$release:$(arch_of "$release")")
 	fi
+}
+
+# The same as "show" for one of those.
+show_debian() {
+	local tree source
+	find_debian "$1"
 	source=$(cached source "$(source_key "$version")" build_source)
 	tree=$(cached stock "$(stock_key "$version" "$release")" build_stock)
 	options "$source" "$tree/tree" "$tree/lib"
@@ -201,6 +208,11 @@ case ${1-} in
 debug | kcsan | patched | builtin) become_root "$0" "$@"; show "$1" ;;
 stock | [0-9]*) become_root "$0" "$@"; show_debian "$1" ;;
 suite) if [ "${2-}" = stock ]; then echo trixie; else suite_of "$(release_of "${2-}")"; fi ;;
+facts)
+	become_root "$0" "$@"
+	find_debian "${2-}"
+	printf '%s\n' "$release" "$version" "$(series_of "$version")" "$(arch_of "$release")" "$XFRMI_SUITE"
+	;;
 releases)
 	become_root "$0" "$@"
 	for XFRMI_SUITE in trixie sid; do
@@ -208,5 +220,5 @@ releases)
 		"$sandbox" run --rw -- bash -euo pipefail -c "$(declare -f releases_inside); releases_inside"
 	done
 	;;
-*) die "usage: kernel.sh stock | RELEASE | debug | kcsan | patched | builtin | releases | suite RELEASE" ;;
+*) die "usage: kernel.sh stock | RELEASE | debug | kcsan | patched | builtin | releases | suite RELEASE | facts RELEASE" ;;
 esac
