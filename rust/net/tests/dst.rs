@@ -20,10 +20,7 @@ use crate::{
     }, //
 };
 
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 
 const INFO: MdInfo = MdInfo { if_id: 7, link: 3 };
 
