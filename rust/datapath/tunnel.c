@@ -11,6 +11,7 @@
 #include <net/sock.h>
 #include <net/xfrm.h>
 
+#include "../compat/compat.h"
 #include "datapath.h"
 
 /*
