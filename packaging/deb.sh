@@ -28,10 +28,9 @@ fill() { sed -e "s/@MAINTAINER@/$maintainer/" -e "s/@RELEASE@/$release/g" -e "s/
 # A source package of its own for this kernel.
 source_package() {
 	local to=$1 package=$1/debian/xfrm-interface-rust-modules-$release
-	mkdir -p "$to"
-	# What is in git, and what is new there.
-	(cd "$top" && git ls-files -z --cached --others --exclude-standard -- . ':!selftests' ':!bench' ':!patches' ':!docs' |
-		tar -c --null --no-recursion -T -) | tar -x -C "$to" --no-same-owner
+	# Without what no package has.
+	"$top/packaging/copy-tree.sh" "$to" . ':!selftests' ':!bench' ':!patches'
+	rm -rf "$to"/{selftests,bench,patches}
 	echo "$release" >"$to/debian/release"
 	echo "$series" >"$to/debian/series"
 	{

@@ -201,9 +201,8 @@ case_lintian() {
 # copied COMMAND...: in a copy of this tree.
 copied() {
 	rm -rf "$work/copy"
-	mkdir "$work/copy"
-	(cd "$top" && git ls-files -z --cached --others --exclude-standard | tar -c --null --no-recursion -T -) | tar -x -C "$work/copy"
-	(cd "$work/copy" && git init -q && git add -A && "$@")
+	"$top/packaging/copy-tree.sh" "$work/copy"
+	(cd "$work/copy" && "$@")
 }
 
 # Built again, elsewhere.
