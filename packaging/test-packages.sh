@@ -97,7 +97,8 @@ row() {
 		failed=$((failed + 1))
 		echo "# failed: $1: $2: $4, wanted: $3"
 	fi
-	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "${4:0:40}" "$verdict" | tee -a "$table"
+	local found=${4//$'\n'/ }
+	printf '%s\t%s\t%s\t%s\n' "$1" "$2" "${found:0:40}" "$verdict" | tee -a "$table"
 }
 
 installed() { apt install "/debs/xfrm-interface-rust_*_all.deb" "/debs/xfrm-interface-rust-modules-${known[0]}_*.deb" "/debs/xfrm-interface-rust-${known[0]#*-}_*.deb"; }
@@ -169,6 +170,7 @@ files() {
 case_purge() {
 	files >"$work/before"
 	installed
+	on_root env -u PYTHONDONTWRITEBYTECODE chroot /tmp/root xfrm-interface-switch status >/dev/null 2>&1 || true
 	row purge 'files that the packages bring' yes "$(files | diff -q "$work/before" - >/dev/null || echo yes)"
 	apt purge "xfrm-interface-rust*"
 	row purge 'files that are left' '' "$(files | diff "$work/before" - | grep '^[<>]')"
