@@ -19,6 +19,9 @@ kernel=$top/scripts/kernels/kernel.sh
 deb=$top/out/deb
 rm -rf "$deb"
 mkdir -p "$deb"
+trap 'rm -rf "$deb"/*/keys' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 maintainer="${DEBFULLNAME:-The xfrm-interface-rust developers} <${DEBEMAIL:-root@localhost}>"
 

@@ -23,7 +23,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 become_root() {
 	[ "$(id -u)" -eq 0 ] && return
 	if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-		exec sudo -n --preserve-env=XFRMI_CACHE,DRIVER,TESTS,V,KVM,SECONDS \
+		exec sudo -n --preserve-env=XFRMI_CACHE,DRIVER,TESTS,V,KVM,SECONDS,KEY,CERT,DEBFULLNAME,DEBEMAIL \
 			env XFRMI_CACHE="$cache" "$@"
 	fi
 	die "the sandbox needs root (chroot and mounts): run this as root, or as a user whose sudo asks for no password"
