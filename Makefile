@@ -163,7 +163,7 @@ clean:
 	@rm -rf out rust-project.json
 	@find . -name .git -prune -o \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
 		-o -name '.*.cmd' -o -name modules.order -o -name Module.symvers \
-		-o -name "*_generated.rs" \) -type f -print0 | xargs -0 -r rm -f
+		-o -name "*_generated.rs" -o -name features_generated \) -type f -print0 | xargs -0 -r rm -f
 
 ## distclean: removes the cache too (sandbox and kernels)
 .PHONY: distclean

@@ -30,4 +30,4 @@ mkdir "$place"
 # Sources only, not what a build of this tree has left beside them.
 tar -C "$top/rust" -c --exclude='*.o' --exclude='*.bc' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \
 	--exclude='.*.cmd' --exclude=modules.order --exclude='.module-common*' \
-	--exclude='*_generated.rs' . | tar -C "$place" -x --no-same-owner
+	--exclude='*_generated.rs' --exclude='*_generated' . | tar -C "$place" -x --no-same-owner
