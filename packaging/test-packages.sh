@@ -17,7 +17,12 @@ sandbox=$top/scripts/vm/sandbox.sh
 
 # The kernel that the packages are for, and one that they do not know.
 mapfile -t known < <("$kernel" facts stock)
-mapfile -t other < <("$kernel" facts 7.2.12)
+# The archive keeps older kernels for a while.
+other_kernel() {
+	"$kernel" facts 7.2.12 2>/dev/null ||
+		"$kernel" facts "$("$kernel" releases | grep -- "+deb13-${known[0]#*-}\$" | grep -vxF "${known[0]}" | tail -n 1)"
+}
+mapfile -t other < <(other_kernel)
 [ ${#known[@]} -gt 0 ] && [ ${#other[@]} -gt 0 ] || exit 1
 mapfile -t binds < <("$kernel" stock)
 source=${binds[1]}
