@@ -285,6 +285,6 @@ for name in "$@"; do
 	say "case $name"
 	"case_$name"
 done
-column -t -s $'\t' "$table"
+expand -t 10,52,94 "$table"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -55,6 +55,6 @@ for release in "${releases[@]}"; do
 	if one "$release"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 	printf '%s\t%s\t%s\t%s\t%s\n' "$release" "$compiler" "$rustc" "$module" "${tests:--}" >>"$table"
 done
-column -t -s $'\t' "$table"
+expand -t 28,60,68,76 "$table"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
