@@ -19,6 +19,7 @@
 #
 #   kernel.sh releases  prints the releases that there are, of Debian 13 and of unstable
 #   kernel.sh suite RELEASE   prints in which suite's sandbox modules for it are built
+#   kernel.sh arch KERNEL     prints for which architecture it is
 #   kernel.sh facts RELEASE   prints release, version of the packages, series, architecture and suite
 
 # shellcheck source=../lib.sh
@@ -208,6 +209,7 @@ case ${1-} in
 debug | kcsan | patched | builtin) become_root "$0" "$@"; show "$1" ;;
 stock | [0-9]*) become_root "$0" "$@"; show_debian "$1" ;;
 suite) if [ "${2-}" = stock ]; then echo trixie; else suite_of "$(release_of "${2-}")"; fi ;;
+arch) if [[ ${2-} = [0-9]* ]]; then arch_of "$(release_of "$2")"; else echo amd64; fi ;;
 facts)
 	become_root "$0" "$@"
 	find_debian "${2-}"
@@ -220,5 +222,5 @@ releases)
 		"$sandbox" run --rw -- bash -euo pipefail -c "$(declare -f releases_inside); releases_inside"
 	done
 	;;
-*) die "usage: kernel.sh stock | RELEASE | debug | kcsan | patched | builtin | releases | suite RELEASE | facts RELEASE" ;;
+*) die "usage: kernel.sh stock | RELEASE | debug | kcsan | patched | builtin | releases | suite RELEASE | arch KERNEL | facts RELEASE" ;;
 esac

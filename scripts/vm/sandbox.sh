@@ -74,10 +74,10 @@ build() {
 	rm -f "$root/etc/resolv.conf"
 	touch "$root/etc/resolv.conf" "$root/etc/hosts"
 	# Where things appear that are not part of the sandbox.
-	mkdir -p "$root"/{src,cache,vm,results} "$root/kernel/source" "$root/kernel/tree" "$root/usr/lib/modules"
-	[ "$suite" = trixie ] || return 0
+	mkdir -p "$root"/{src,cache,vm,results} "$root"/kernel/{source,tree,root} "$root/usr/lib/modules"
 	# For kernels of other architectures.
 	chroot "$root" dpkg --add-architecture arm64
+	[ "$suite" = trixie ] || return 0
 	# libreswan cannot be installed beside strongSwan, but it can lie beside it.
 	step "sandbox: libreswan" enter "$root" rw '' sh -ec \
 		'cd /tmp && apt-get -q download libreswan && dpkg -x libreswan_*.deb /opt/libreswan && rm libreswan_*.deb'

@@ -23,7 +23,7 @@
 
 kernel=stock cpus=2 memory=1G limit=1800 results='' emulator='' shell=
 # Tests that the module brings run when it is loaded, if the kernel can.
-append='console=ttyS0 loglevel=5 kunit.enable=1 kunit.autorun=1'
+append='loglevel=5 kunit.enable=1 kunit.autorun=1'
 # For how long a machine may show no sign of life, in seconds; it also has to boot within this time.
 silence=240
 
@@ -68,6 +68,17 @@ become_root "$0" "${original[@]}"
 mapfile -t binds < <("$top/scripts/kernels/kernel.sh" "$kernel")
 [ ${#binds[@]} -gt 0 ] || exit 1
 
+# Of another architecture's kernel the root is another one, which is seen from the sandbox at `root`.
+arch=$("$top/scripts/kernels/kernel.sh" arch "$kernel") root=''
+if [ "$arch" = arm64 ]; then
+	root=/kernel/root
+	append="console=ttyAMA0 $append"
+	for ((i = 2; i < ${#binds[@]}; i += 3)); do binds[i]=$root${binds[i]}; done
+	binds=(--bind "$("$top/scripts/vm/arm64-root.sh")" "$root" "${binds[@]}" --bind "$top" "$root/src")
+else
+	append="console=ttyS0 $append"
+fi
+
 work=$(mktemp -d)
 machine='' watchdog=''
 cleanup() {
@@ -84,14 +95,16 @@ trap 'exit 143' TERM
 chmod 755 "$work"
 [ -n "$results" ] || results=$work/results
 mkdir -p "$results"
-binds+=(--bind "$work" /vm --bind "$results" /results)
+binds+=(--bind "$work" "$root/vm" --bind "$results" "$root/results")
+[ -z "$root" ] || binds+=(--bind "$work" /vm)
 
-vng=(vng -r '/usr/lib/modules/$RELEASE/vmlinuz' --user root --cpus "$cpus" --memory "$memory"
-	--cwd /src --qemu-opts=-serial --qemu-opts=file:/vm/console)
+vng=(vng -r "$root/usr/lib/modules/\$RELEASE/vmlinuz" --user root --cpus "$cpus" --memory "$memory"
+	--cwd "$root/src" --qemu-opts=-serial --qemu-opts=file:/vm/console)
 for option in $append; do
 	vng+=(--append "$option")
 done
-if ! kvm_works; then
+[ -z "$root" ] || vng+=(--arch "$arch" --root "$root")
+if [ -n "$root" ] || ! kvm_works; then
 	vng+=(--disable-kvm)
 	for option in $emulator; do
 		vng+=(--qemu-opts="$option")
@@ -138,7 +151,7 @@ chmod +x "$work/virtiofsd"
 # In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng
 # start, and whatever group they are in. That one is killed when unshare is, and that is told when
 # this script is gone.
-run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls /usr/lib/modules | head -n 1); exec $inside")
+run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls $root/usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
 	setpriv --pdeathsig KILL "${run[@]}"
 	exit
@@ -175,5 +188,7 @@ else
 	printf '\nerror: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
 fi
 printf -- '--- end of its console:\n' >&2
-tail -n 20 "$work/errors" >&2; tail -n 80 "$work/console" >&2
+# On arm64 virtme-ng has the console for itself.
+tail -n 80 "$work/errors" >&2
+[ ! -s "$work/console" ] || tail -n 80 "$work/console" >&2
 exit 1
