@@ -18,10 +18,10 @@ files() {
 		# What is new there, too. The tree may be another user's.
 		git -c safe.directory="$top" ls-files -z --cached --others --exclude-standard -- "$@"
 	else
-		find . \( -path ./out -o -path ./.git \) -prune -o -type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
-			! -name '.*.cmd' ! -name '*_generated*' ! -name modules.order ! -name Module.symvers -print0
+		find . \( -path ./out -o -path ./.git \) -prune -o -type f -print0
 	fi
 }
 
 mkdir -p "$to"
-files "$@" | tar -C "$top" -c --null --no-recursion --ignore-failed-read -T - | tar -x -C "$to" --no-same-owner
+# What builds leave is named where git is not there to know it.
+files "$@" | tar -C "$top" -c --exclude-from="$top/scripts/build/outputs" --null --no-recursion --ignore-failed-read -T - | tar -x -C "$to" --no-same-owner

@@ -12,7 +12,5 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 mkdir -p "$1"
 # Sources only, not what a build of this tree has left beside them.
-tar -C "$top" -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' \
-	--exclude=modules.order --exclude='.module-common*' --exclude='*_generated.rs' --exclude='*_generated' \
-	--exclude=rust/tests --exclude=rust/net/tests \
+tar -C "$top" -c --exclude-from="$top/scripts/build/outputs" --exclude=rust/tests --exclude=rust/net/tests \
 	Kbuild Makefile rust packaging/dkms-build.sh scripts/build/check-kdir.sh | tar -C "$1" -x --no-same-owner

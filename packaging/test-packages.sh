@@ -129,6 +129,9 @@ case_put_away() {
 		depmod -b /tmp/root "$1"' - "${known[0]}"
 	row put-away 'ours' ours "$(boot "${known[0]}" '' "$serving")"
 	row put-away 'lockdown, no key' 'C, ours refused' "$(boot "${known[0]}" 'lockdown=integrity' "$serving")"
+	row put-away 'switched to C' C "$(boot "${known[0]}" '' "exec 2>&1; ip link add x type xfrm if_id 1
+		mount -o remount,rw /
+		xfrm-interface-switch c >/dev/null && $which")"
 }
 
 case_tunnel() {

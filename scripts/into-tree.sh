@@ -28,6 +28,4 @@ grep -q '^config XFRM_INTERFACE_RUST$' "$tree/net/xfrm/Kconfig" ||
 rm -rf "$place"
 mkdir "$place"
 # Sources only, not what a build of this tree has left beside them.
-tar -C "$top/rust" -c --exclude='*.o' --exclude='*.bc' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \
-	--exclude='.*.cmd' --exclude=modules.order --exclude='.module-common*' \
-	--exclude='*_generated.rs' --exclude='*_generated' . | tar -C "$place" -x --no-same-owner
+tar -C "$top/rust" -c --exclude-from="$top/scripts/build/outputs" . | tar -C "$place" -x --no-same-owner

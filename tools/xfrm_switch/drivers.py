@@ -10,6 +10,8 @@ from collections import namedtuple
 
 NAMES = ("xfrm_interface", "xfrm_interface_rust")
 SUFFIXES = ("", ".xz", ".zst", ".gz")
+PUT_AWAY = "/var/lib/dkms/xfrm-interface-rust/original_module/{}/*/xfrm_interface.ko*"
+LINKS = "/run/xfrm-interface-switch.links"
 TITLES = {"c": "the C driver", "rust": "the Rust driver"}
 
 Loaded = namedtuple("Loaded", "kind module version")
@@ -80,6 +82,20 @@ def kind_of(file):
     return "rust" if "(Rust)" in description else "c"
 
 
+def _put_away():
+    """The C driver where DKMS has put it away: links by names that the tools know modules by, which
+    last as long as a switch that was interrupted can be undone."""
+    links = []
+    for path in sorted(glob.glob(PUT_AWAY.format(os.uname().release))):
+        link = os.path.join(LINKS, os.path.basename(path).removesuffix(".origin"))
+        os.makedirs(LINKS, mode=0o700, exist_ok=True)
+        if os.path.lexists(link):
+            os.remove(link)
+        os.symlink(path, link)
+        links.append(link)
+    return links
+
+
 def find(kind, given):
     """The file of a driver: the one that is given, or the one that is installed for this kernel."""
     base = f"/lib/modules/{os.uname().release}"
@@ -88,6 +104,7 @@ def find(kind, given):
             return os.path.abspath(path)
     if kind == "c":
         candidates = [f"{base}/kernel/net/xfrm/xfrm_interface.ko{suffix}" for suffix in SUFFIXES]
+        candidates += _put_away()
     else:
         candidates = [
             path for name in NAMES
