@@ -57,11 +57,7 @@ apt() {
 	}
 }
 
-# virtme-ng takes the tools of its guest from a file system of a kind that Debian's cloud kernels lack,
-# unless they are in the root itself: it is told that they are.
-printf '#!/bin/bash\nexec /usr/bin/qemu-system-x86_64 "${@/%s/init=/results/guest/virtme-init}"\n' \
-	'init=\/bin\/sh -- -c *guesttools\/virtme-init\"' >"$work/qemu-system-x86_64"
-chmod +x "$work/qemu-system-x86_64"
+qemu_for_root "$work/qemu-system-x86_64" x86_64 /results/guest
 
 # boot RELEASE APPEND COMMAND: boots the case's root with that kernel, and runs a command there; prints
 # what it printed.

@@ -112,3 +112,12 @@ remove_tree() {
 	# Mounts live in private namespaces, so none can be left below; -xdev all the same.
 	rm -rf --one-file-system "$1"
 }
+
+# qemu_for_root FILE ARCH GUEST: makes FILE a QEMU for virtme-ng with another root than this. virtme-ng
+# takes the tools of its guest from a file system of a kind that Debian's cloud kernels lack, unless they
+# are in the root itself: it is told that they are, in the directory GUEST.
+qemu_for_root() {
+	printf '#!/bin/bash\nexec /usr/bin/qemu-system-%s "${@/%s/init=%s/virtme-init}"\n' "$2" \
+		'init=\/bin\/sh -- -c *guesttools\/virtme-init\"' "$3" >"$1"
+	chmod +x "$1"
+}

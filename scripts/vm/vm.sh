@@ -96,14 +96,19 @@ chmod 755 "$work"
 [ -n "$results" ] || results=$work/results
 mkdir -p "$results"
 binds+=(--bind "$work" "$root/vm" --bind "$results" "$root/results")
-[ -z "$root" ] || binds+=(--bind "$work" /vm)
+guest_tools=:
+if [ -n "$root" ]; then
+	binds+=(--bind "$work" /vm)
+	qemu_for_root "$work/qemu-system-aarch64" aarch64 /vm/guest
+	guest_tools='cp -r /usr/lib/python3/dist-packages/virtme/guest /vm/'
+fi
 
 vng=(vng -r "$root/usr/lib/modules/\$RELEASE/vmlinuz" --user root --cpus "$cpus" --memory "$memory"
 	--cwd "$root/src" --qemu-opts=-serial --qemu-opts=file:/vm/console)
 for option in $append; do
 	vng+=(--append "$option")
 done
-[ -z "$root" ] || vng+=(--arch "$arch" --root "$root")
+[ -z "$root" ] || vng+=(--arch "$arch" --root "$root" --verbose)
 if [ -n "$root" ] || ! kvm_works; then
 	vng+=(--disable-kvm)
 	for option in $emulator; do
@@ -151,7 +156,7 @@ chmod +x "$work/virtiofsd"
 # In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng
 # start, and whatever group they are in. That one is killed when unshare is, and that is told when
 # this script is gone.
-run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "PATH=/vm:\$PATH RELEASE=\$(ls $root/usr/lib/modules | head -n 1); exec $inside")
+run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "$guest_tools; PATH=/vm:\$PATH RELEASE=\$(ls $root/usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
 	setpriv --pdeathsig KILL "${run[@]}"
 	exit
@@ -188,7 +193,7 @@ else
 	printf '\nerror: the virtual machine stopped before the command ended (exit %d)\n' "$rc" >&2
 fi
 printf -- '--- end of its console:\n' >&2
-# On arm64 virtme-ng has the console for itself.
+# On arm64 virtme-ng has the console for itself, and prints it.
 tail -n 80 "$work/errors" >&2
 [ ! -s "$work/console" ] || tail -n 80 "$work/console" >&2
 exit 1
