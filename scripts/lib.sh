@@ -86,6 +86,12 @@ entry_whole() {
 cached() {
 	local name=$1 dir=$cache/$1-$2 builder=$3 lock
 	mkdir -p "$cache"
+	# What is there needs no lock, which somebody who makes another entry of that name may hold for long.
+	if entry_whole "$dir"; then
+		touch "$dir"
+		printf '%s\n' "$dir"
+		return
+	fi
 	exec {lock}>"$cache/$name.lock"
 	flock -w 2 "$lock" || { say "waiting for another run that prepares: $name"; flock "$lock"; }
 	if [ -d "$dir" ] && ! entry_whole "$dir"; then
