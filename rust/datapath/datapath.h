@@ -42,6 +42,11 @@ void datapath_dst_update_pmtu(struct dst_entry *dst, struct sk_buff *skb, u32 ma
 void datapath_dst_redirect(struct dst_entry *dst, struct sk_buff *skb, u32 mark);
 void datapath_ip6_redirect(struct sk_buff *skb, struct net *net, u32 mark);
 
+/* origin.c */
+int datapath_skb_bound_ifindex(const struct sk_buff *skb, const struct net *net);
+bool datapath_skb_has_nat(const struct sk_buff *skb);
+bool datapath_skb_is_from_here(const struct sk_buff *skb, const struct net_device *dev);
+
 /* u32_table.c */
 struct datapath_u32_node {
 	struct rhash_head head;

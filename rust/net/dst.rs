@@ -218,6 +218,24 @@ impl Metadata {
         ManuallyDrop::new(this).as_raw().cast()
     }
 
+    /// Returns the id, in host byte order, of the IP tunnel that the packet is to be sent through
+    /// (`IP_TUNNEL_INFO_TX`). `None` if this is metadata of another kind, or says through which
+    /// tunnel the packet was received.
+    pub(crate) fn tunnel_id_to_send(&self) -> Option<u64> {
+        let metadata = self.as_raw();
+        // SAFETY: The metadata is live, and nobody changes it. The type says which member of the
+        // union is used.
+        let (mode, id) = unsafe {
+            if (*metadata).type_ != bindings::metadata_type_METADATA_IP_TUNNEL {
+                return None;
+            }
+            let info = (&raw const (*metadata).u).cast::<bindings::ip_tunnel_info>();
+            ((*info).mode, (*info).key.tun_id)
+        };
+        let is_to_send = u32::from(mode) & bindings::IP_TUNNEL_INFO_TX != 0;
+        is_to_send.then_some(u64::from_be(id))
+    }
+
     /// Returns the pointer that C functions take.
     pub(super) fn as_raw(&self) -> *mut bindings::metadata_dst {
         self.0.get()

@@ -275,6 +275,32 @@ impl Flow {
         self.common().flowic_flags |= u32_into_u8::<{ bindings::FLOWI_FLAG_ANYSRC }>();
     }
 
+    /// Makes the flow of an ICMP error about a packet of this one, to the sender of that, with the
+    /// mark `mark`, in host byte order.
+    pub(super) fn error(&self, mark: u32) -> Self {
+        let mut raw: bindings::flowi = pin_init::zeroed();
+        // SAFETY: This flow is one of this family, and the union zeroed before it was filled in.
+        let protocol = unsafe {
+            match self.family {
+                Family::Inet => {
+                    raw.u.ip4.daddr = self.raw.u.ip4.saddr;
+                    u32_into_u8::<{ bindings::IPPROTO_ICMP }>()
+                }
+                Family::Inet6 => {
+                    raw.u.ip6.daddr = self.raw.u.ip6.saddr;
+                    u32_into_u8::<{ bindings::IPPROTO_ICMPV6 }>()
+                }
+            }
+        };
+        let mut error = Self {
+            raw,
+            family: self.family,
+        };
+        error.common().flowic_mark = mark;
+        error.common().flowic_proto = protocol;
+        error
+    }
+
     /// Returns the part of the flow that both families have.
     fn common(&mut self) -> &mut bindings::flowi_common {
         // SAFETY: All members of the union begin with this structure.

@@ -61,6 +61,7 @@ pub(crate) mod net_namespace;
 pub(crate) mod netdevice;
 pub(crate) mod netlink;
 pub(crate) mod notifier;
+pub(crate) mod origin;
 pub(crate) mod per_cpu;
 pub(crate) mod percpu_ref;
 pub(crate) mod pernet;

@@ -25,6 +25,7 @@ use crate::net::{
         Flow,
         FlowKey, //
     },
+    icmp,
     link::{
         Device,
         LinkOps, //
@@ -118,7 +119,7 @@ pub(super) fn find(
     if let Some(route) = put_away {
         skb.set_dst(route);
     }
-    let bundle = bundle.map_err(|_| no_bundle(dev, skb))?;
+    let bundle = bundle.map_err(|_| no_bundle(dev, skb, rcu))?;
     if bundle.device(rcu).is(dev) {
         dev.count(Counter::Collisions);
         dev.warn_ratelimited(c"Local routing loop detected!");
@@ -148,10 +149,14 @@ fn holds(dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<(Hold, Option<Hold
 
 /// Counts a packet for which there is no bundle (`tx_carrier_errors`), and tells its sender
 /// (`dst_link_failure()`). Returns the reason to drop it for.
-pub(super) fn no_bundle(dev: &Device<Interface>, skb: &mut OwnedSkBuff) -> DropReason {
+pub(super) fn no_bundle(
+    dev: &Device<Interface>,
+    skb: &mut OwnedSkBuff,
+    rcu: &rcu::Guard,
+) -> DropReason {
     dev.count(Counter::TxCarrier);
     attach_route(skb);
-    skb.link_failure();
+    icmp::send_unreachable(skb, rcu);
     DropReason::XFRM_POLICY
 }
 
@@ -171,19 +176,27 @@ fn route(
     let route = match route.map(ARef::from) {
         Some(route) if metadata.is_none() => return Ok((None, route)),
         Some(route) => route,
-        None => {
-            flow.set_output_device(dev.ifindex());
-            flow.allow_any_source();
-            flow.route(dev.net(rcu)).map_err(|_| {
-                dev.count(Counter::TxCarrier);
-                DropReason::IP_OUTNOROUTES
-            })?
-        }
+        None => route_of_device(dev, flow, rcu)?,
     };
     if metadata.is_none() {
         skb.set_dst(route.clone());
     }
     Ok((metadata, route))
+}
+
+/// The route that packets of `flow` take through the device. If there is none, a packet is counted
+/// (`tx_carrier_errors`).
+pub(super) fn route_of_device(
+    dev: &Device<Interface>,
+    flow: &mut Flow,
+    rcu: &rcu::Guard,
+) -> Result<ARef<Dst>, DropReason> {
+    flow.set_output_device(dev.ifindex());
+    flow.allow_any_source();
+    flow.route(dev.net(rcu)).map_err(|_| {
+        dev.count(Counter::TxCarrier);
+        DropReason::IP_OUTNOROUTES
+    })
 }
 
 /// Attaches the route again that was put away with the metadata, if one was.

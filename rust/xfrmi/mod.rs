@@ -59,4 +59,5 @@ pub(crate) mod session;
 mod shadow;
 pub(crate) mod table;
 pub(crate) mod transmit;
+pub(crate) mod tunnel_id;
 pub(crate) mod wait;

@@ -10,11 +10,13 @@
 
 use super::{
     interface::Interface,
+    key::BundleKey,
     look_up::{
         self,
         Refusal, //
     },
     remembered,
+    tunnel_id,
     wait, //
 };
 
@@ -41,12 +43,19 @@ use kernel::{
 
 /// Sends a packet that the stack has handed to the device, lets it wait, or counts and drops it.
 pub(super) fn transmit(dev: &Device<Interface>, mut skb: OwnedSkBuff, rcu: &rcu::Guard) {
-    match prepare(dev, &mut skb, rcu) {
+    let prepared = loop {
+        match prepare(dev, &mut skb, rcu) {
+            Ok(bundle) => break Ok(bundle),
+            Err(Unprepared::Refused(refusal)) => break Err(refusal),
+            Err(Unprepared::Again) => {}
+        }
+    };
+    match prepared {
         Ok(bundle) => send(dev, skb, bundle, rcu),
         Err(Refusal::Drop(reason)) => refuse(dev, skb, reason),
         Err(Refusal::Wait(if_id)) => {
             if let Err(mut skb) = wait::begin(dev, skb, if_id, rcu) {
-                let reason = look_up::no_bundle(dev, &mut skb);
+                let reason = look_up::no_bundle(dev, &mut skb, rcu);
                 refuse(dev, skb, reason);
             }
         }
@@ -96,12 +105,26 @@ fn refuse(dev: &Device<Interface>, skb: OwnedSkBuff, reason: DropReason) {
     skb.free(reason);
 }
 
-/// The bundle through which the packet goes, or why it can't.
+/// Why a packet has no bundle.
+enum Unprepared {
+    /// It is not sent.
+    Refused(Refusal),
+    /// What is attached to it has been replaced, by which it may be known.
+    Again,
+}
+
+impl<T: Into<Refusal>> From<T> for Unprepared {
+    fn from(refusal: T) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+/// The bundle through which the packet goes, or why it has none.
 fn prepare(
     dev: &Device<Interface>,
     skb: &mut OwnedSkBuff,
     rcu: &rcu::Guard,
-) -> Result<ARef<Dst>, Refusal> {
+) -> Result<ARef<Dst>, Unprepared> {
     let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
     // A BPF flow dissector may take packets with the same header for different flows.
     let is_program = dev.net(rcu).has_flow_dissector();
@@ -123,10 +146,26 @@ fn prepare(
             }
             bundle
         }
-        None => look_up::find(dev, skb, family, key.as_ref(), true, rcu)?,
+        None => unknown(dev, skb, family, key.as_ref(), rcu)?,
     };
     check_size(skb, family, &bundle)?;
     Ok(bundle)
+}
+
+/// The bundle of a packet for which none is known by `key`.
+#[cold]
+#[inline(never)]
+fn unknown(
+    dev: &Device<Interface>,
+    skb: &mut OwnedSkBuff,
+    family: Family,
+    key: Option<&BundleKey>,
+    rcu: &rcu::Guard,
+) -> Result<ARef<Dst>, Unprepared> {
+    if tunnel_id::adopt(dev, skb, family, rcu)? {
+        return Err(Unprepared::Again);
+    }
+    Ok(look_up::find(dev, skb, family, key, true, rcu)?)
 }
 
 /// As [`prepare`], for a packet that was looked up before and has been waiting.
@@ -159,14 +198,20 @@ fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(),
 #[cold]
 #[inline(never)]
 fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropReason> {
+    // Others check sizes without having to hand this on.
+    let rcu = &rcu::read_lock();
     look_up::attach_route(skb);
-    skb.update_pmtu(mtu);
+    // What the route has learned keeps the kernel from handing over forwarded packets of IPv6. It
+    // drops them then, and looks up the error by the device, which is not where their sender is.
+    if family == Family::Inet || !skb.is_from_other_vrf(rcu) {
+        skb.update_pmtu(mtu);
+    }
     match family {
         Family::Inet if !skb.dont_fragment() => return Ok(()),
-        Family::Inet => icmp::send_too_big(skb, family, mtu),
+        Family::Inet => icmp::send_too_big(skb, family, mtu, rcu),
         // Every IPv6 link takes packets of this size, so nobody is told to send smaller ones.
         Family::Inet6 if skb.len() <= icmp::IPV6_MIN_MTU => return Ok(()),
-        Family::Inet6 => icmp::send_too_big(skb, family, mtu.max(icmp::IPV6_MIN_MTU)),
+        Family::Inet6 => icmp::send_too_big(skb, family, mtu.max(icmp::IPV6_MIN_MTU), rcu),
     }
     Err(DropReason::PKT_TOO_BIG)
 }

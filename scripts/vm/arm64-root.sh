@@ -20,9 +20,10 @@ unpack_root() {
 	mmdebstrap --mode=root --variant=extract --architectures=arm64 --include="$packages" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
 		trixie /tmp/root /tmp/sources
-	cd /tmp/root
+	cd /tmp/root || return
 	ln -s mawk usr/bin/awk
-	for file in passwd group; do cp usr/share/base-passwd/$file.master etc/$file; done
+	cp usr/share/base-passwd/passwd.master etc/passwd
+	cp usr/share/base-passwd/group.master etc/group
 	echo tcpdump:x:100:65534::/nonexistent:/usr/sbin/nologin >>etc/passwd
 	mkdir -p src results vm kernel/source kernel/tree usr/lib/modules
 	touch etc/resolv.conf etc/hosts

@@ -82,7 +82,7 @@ build() {
 	step "sandbox: libreswan" enter "$root" rw '' sh -ec \
 		'cd /tmp && apt-get -q download libreswan && dpkg -x libreswan_*.deb /opt/libreswan && rm libreswan_*.deb'
 	# No service of the sandbox starts by itself in a VM that boots it.
-	rm -f "$root"/etc/systemd/system/multi-user.target.wants/{strongswan,ipsec}.service
+	rm -f "$root"/etc/systemd/system/multi-user.target.wants/{strongswan,ipsec,openvswitch-switch}.service
 }
 
 path() {

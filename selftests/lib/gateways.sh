@@ -166,10 +166,11 @@ device_address()
 #	carries=	"one" if states of tunnels carry the outer family only
 #	encap=		what ESP is encapsulated in, in the words of ip
 #	mark=		the output-mark of states for what is sent, in the words of ip
+#	mark_in=	that of states for what is received
 tunnel()
 {
 	local id=0 id_a='' id_b='' n=1 outer=4 inner='4 6' chain=esp:tunnel a='' b=''
-	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b='' carries='' encap='' mark=''
+	local ns_a=$gwa ns_b=$gwb way='out in' what='state policy' sel_a='' sel_b='' carries='' encap='' mark='' mark_in=''
 	[ $# -eq 0 ] || local "$@"
 
 	if [ "$outer" = 4 ]; then
@@ -210,7 +211,7 @@ tunnel_half()
 		fi
 		if [[ $what = *state* && $way = *in* ]]; then
 			echo "xfrm state add src $peer dst $self proto $proto spi $spi_in reqid $reqid" \
-				"mode $mode $flags $algorithm $if_id"
+				"mode $mode $flags $algorithm ${mark_in:+output-mark $mark_in} $if_id"
 		fi
 		templates_out+=" tmpl src $self dst $peer proto $proto reqid $reqid mode $mode"
 		templates_in+=" tmpl src $peer dst $self proto $proto reqid $reqid mode $mode $level"

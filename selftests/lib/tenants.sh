@@ -71,6 +71,29 @@ setup_tenants()
 	done
 }
 
+# What came through a connection carries that connection's reqid in its security path; the rule
+# turns it into the mark that picks a routing table.
+mark_by_connection()
+{
+	local i family
+
+	for i in 1 2 3; do
+		for family in -4 -6; do
+			ip -n "$1" $family rule add fwmark $i lookup $((100 + i)) pref $((500 + i))
+		done
+	done
+	inside "$1" nft -f - <<-END
+		table inet tenants {
+			chain pre {
+				type filter hook prerouting priority raw;
+				iifname "ipsec" ipsec in reqid 9 meta mark set 1
+				iifname "ipsec" ipsec in reqid 17 meta mark set 2
+				iifname "ipsec" ipsec in reqid 25 meta mark set 3
+			}
+		}
+	END
+}
+
 # who NUMBER ADDRESS [SECONDS]: who answers a tenant's left host within that time; nobody, perhaps.
 who()
 {

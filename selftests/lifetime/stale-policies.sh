@@ -36,7 +36,7 @@ policy_flushed()
 # A program of an administrator's tells flows apart: by the TTL, which it takes for the port of UDP.
 flow_dissector()
 {
-	local pin=/sys/fs/bpf/stale-dissector
+	local pin=/sys/fs/bpf/stale-dissector first
 
 	combination 4 4
 	if ! bpf_build "$here/dissector.bpf.c" "$tmp/dissector.bpf.o" 2>"$tmp/clang"; then
@@ -48,6 +48,7 @@ flow_dissector()
 	bpftool prog load "$tmp/dissector.bpf.o" $pin type flow_dissector || { skip 'the program can not be loaded'; return; }
 	second_state
 	flowing one -t 77 -e 77 || return
+	first=$job
 	policy add 17 $everything proto udp dport 77 priority 1
 	since_now
 	go under:0x1010 3 'a policy for others' || return
@@ -56,6 +57,10 @@ flow_dissector()
 	dissector attach $pin
 	# Another flow with the same headers but for the TTL.
 	flow "$gwa" -t 78 -e 78 "$to"
+	# Neither preempts the other, as it could with Preempt-RT between the two places where a packet is
+	# seen.
+	chrt -f -p 1 "$first"
+	chrt -f -p 1 "$job"
 	only=77 go under:0x1020 10 'the start of another flow'
 	only=78 go under:0x1010 10 'its start'
 	dissector detach $pin

@@ -65,6 +65,19 @@ no_metadata()
 	dropped_for TUNNEL_TXINFO
 }
 
+# The id of a tunnel that can't be an if_id.
+tunnel_id()
+{
+	drop_test
+	device a external 5
+	tunnel id=5
+	tc -n "$gwa" qdisc add dev ipsec clsact
+	tc -n "$gwa" filter add dev ipsec egress matchall \
+		action tunnel_key set id 0 src_ip 198.51.100.1 dst_ip 198.51.100.2
+	three "$gwa" 10.1.0.2
+	dropped_for TUNNEL_TXINFO
+}
+
 no_policy()
 {
 	drop_test
@@ -175,6 +188,7 @@ for kind in static external; do
 	subtest "too_big_$kind" too_big $kind
 done
 subtest no_metadata no_metadata
+subtest tunnel_id tunnel_id
 subtest no_route no_route
 subtest neither_ipv4_nor_ipv6 neither_ipv4_nor_ipv6
 subtest too_short_4 too_short 0x800 19

@@ -274,18 +274,43 @@ redirected_back()
 	expect 'packets that came back' "$(stat "$gwa" ipsec rx_packets)" 3
 }
 
-# A packet may come with the metadata of a tunnel of another kind, which says nothing of IPsec.
+# A packet may come with the metadata of a tunnel of another kind. To a static device it says nothing; to an
+# external one that says nothing through which tunnel it was received.
 metadata_no_route_of_another_tunnel()
 {
 	defer reset_gateways
 	device a "$2" 5
 	device b "$2" 5
 	tunnel id=5
+	if [ "$2" = external ]; then
+		metadata_received "${1%2}77"
+		return
+	fi
 	tc -n "$gwa" qdisc add dev ipsec clsact
 	tc -n "$gwa" filter add dev ipsec egress matchall \
 		action tunnel_key set id 7 src_ip 198.51.100.1 dst_ip 198.51.100.2
 	check reach "$gwa" "$1" -- 'it is not answered'
 	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" '3 0'
+}
+
+# metadata_received ADDRESS: what gwb sends there comes to gwa by VXLAN, and goes back through the device.
+metadata_received()
+{
+	local address=$1 mac=02:00:00:00:00:0a
+
+	defer eval "ip -n $gwa link del vxlan; ip -n $gwb link del vxlan"
+	ip -n "$gwa" link add vxlan address $mac type vxlan external dstport 4789
+	ip -n "$gwa" link set vxlan up
+	ip -n "$gwb" link add vxlan type vxlan id 9 remote "${under4[a]}" local "${under4[b]}" dstport 4789
+	ip -n "$gwb" link set vxlan up
+	ip -n "$gwb" neigh add "$address" lladdr $mac dev vxlan
+	ip -n "$gwb" route add "$address" dev vxlan
+	ip -n "$gwa" route add "$address" dev ipsec encap xfrm if_id 5
+	tc -n "$gwa" qdisc add dev vxlan clsact
+	tc -n "$gwa" filter add dev vxlan ingress matchall action mirred egress redirect dev ipsec
+	inside "$gwb" ping -n -q -c 3 -i 0.02 -W 1 "$address" >/dev/null
+	expect 'packets sent and errors' "$(stat "$gwa" ipsec tx_packets tx_errors)" '3 0'
+	expect 'packets received by gwb' "$(stat "$gwb" ipsec rx_packets)" 3
 }
 
 setup_gateways

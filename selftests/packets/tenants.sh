@@ -8,29 +8,6 @@
 
 . "$(dirname "$0")/../lib/tenants.sh"
 
-# What came through a connection carries that connection's reqid in its security path; the rule
-# turns it into the mark that picks a routing table.
-mark_by_connection()
-{
-	local i family
-
-	for i in 1 2 3; do
-		for family in -4 -6; do
-			ip -n "$1" $family rule add fwmark $i lookup $((100 + i)) pref $((500 + i))
-		done
-	done
-	inside "$1" nft -f - <<-END
-		table inet tenants {
-			chain pre {
-				type filter hook prerouting priority raw;
-				iifname "ipsec" ipsec in reqid 9 meta mark set 1
-				iifname "ipsec" ipsec in reqid 17 meta mark set 2
-				iifname "ipsec" ipsec in reqid 25 meta mark set 3
-			}
-		}
-	END
-}
-
 # Two packets of one socket for two tenants have different connections; here: the states' counters.
 each_uses_its_own_states()
 {

@@ -41,7 +41,9 @@ impl DropReason {
     /// There is no route to the destination.
     pub(crate) const IP_OUTNOROUTES: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_OUTNOROUTES);
-    /// The device needs metadata, and the packet has none.
+    /// There is no memory.
+    pub(crate) const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
+    /// The device needs metadata, and the packet has none that it can use.
     pub(crate) const TUNNEL_TXINFO: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_TUNNEL_TXINFO);
     /// An IPsec policy blocks the packet, does not cover it, or covers it without states.

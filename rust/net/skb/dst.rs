@@ -124,15 +124,6 @@ impl SkBuff {
         unsafe { bindings::skb_dst_drop(self.as_raw()) };
     }
 
-    /// Tells the route that is attached, if any, that its destination cannot be reached
-    /// (`dst_link_failure()`). The route may send an ICMP error.
-    pub(crate) fn link_failure(&mut self) {
-        if matches!(self.dst(), SkbDst::Route(_)) {
-            // SAFETY: The packet is valid, and what is attached is a route.
-            unsafe { bindings::dst_link_failure(self.as_raw()) };
-        }
-    }
-
     /// Tells the route that is attached, if any, that its path takes no more than `mtu` bytes
     /// (`skb_dst_update_pmtu_no_confirm()`).
     pub(crate) fn update_pmtu(&mut self, mtu: u32) {

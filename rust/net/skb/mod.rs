@@ -56,6 +56,7 @@ pub(crate) use self::{
 };
 
 use super::{
+    net_namespace::Net,
     netdevice::NetDevice,
     Family, //
 };
@@ -166,6 +167,25 @@ impl SkBuff {
             match family {
                 Family::Inet => bindings::inet_sdif(self.as_raw()),
                 Family::Inet6 => bindings::inet6_sdif(self.as_raw()),
+            }
+        }
+    }
+
+    /// Returns the index of the device through which the packet was received last, which is a VRF
+    /// if the device belongs to one; 0 if it was not received (`skb->skb_iif`).
+    pub(crate) fn received_ifindex(&self) -> c_int {
+        // SAFETY: All members of the union are views of the same bytes.
+        unsafe { self.fields().__bindgen_anon_4.headers.as_ref().skb_iif }
+    }
+
+    /// Returns the mark of ICMP errors about the packet (`IP4_REPLY_MARK()`, `IP6_REPLY_MARK()`):
+    /// its own, if `net` is set to reflect marks (`fwmark_reflect`), else 0.
+    pub(super) fn reply_mark(&self, family: Family, net: &Net) -> u32 {
+        // SAFETY: The namespace is live.
+        unsafe {
+            match family {
+                Family::Inet => bindings::IP4_REPLY_MARK(net.as_raw(), self.mark()),
+                Family::Inet6 => bindings::IP6_REPLY_MARK(net.as_raw(), self.mark()),
             }
         }
     }

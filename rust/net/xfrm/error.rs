@@ -175,14 +175,8 @@ impl<'a> IcmpError<'a> {
     /// packet's own mark as they are: those are taken from the error, if marks are to be reflected
     /// (`fwmark_reflect`), else they are 0.
     fn route_mark(&self) -> u32 {
-        let net = self.state.net().as_raw();
-        // SAFETY: The namespace is live.
-        self.state.route_mark(unsafe {
-            match self.family {
-                Family::Inet => bindings::IP4_REPLY_MARK(net, self.skb.mark()),
-                Family::Inet6 => bindings::IP6_REPLY_MARK(net, self.skb.mark()),
-            }
-        })
+        let mark = self.skb.reply_mark(self.family, self.state.net());
+        self.state.route_mark(mark)
     }
 
     /// Does what the error asks for to the [route](Self::route) of the quoted packet. `oif` is the

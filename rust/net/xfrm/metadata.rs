@@ -186,6 +186,13 @@ impl SkBuff {
             SkbDst::None => (None, None),
         }
     }
+
+    /// Attaches metadata that name the connection `info`, and keep `route`, instead of what was
+    /// attached. Fails with `ENOMEM`; does not sleep.
+    pub(crate) fn set_md_info(&mut self, info: MdInfo, route: ARef<Dst>) -> Result {
+        self.set_metadata(Metadata::new_xfrm(info, Some(route))?);
+        Ok(())
+    }
 }
 
 /// Metadata that says which IPsec connection packets belong to, to be attached to any number of
