@@ -198,7 +198,7 @@ fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(),
 #[cold]
 #[inline(never)]
 fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropReason> {
-    // Others check sizes without having to hand this on.
+    // Packets that fit need not hand one on.
     let rcu = &rcu::read_lock();
     look_up::attach_route(skb);
     // What the route has learned keeps the kernel from handing over forwarded packets of IPv6. It
