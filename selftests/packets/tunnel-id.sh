@@ -132,20 +132,32 @@ connected_by_ovs()
 		mac=$(inside "${!left}" cat /sys/class/net/eth0/address)
 		flows "$i" $((${1:-0} + i)) "${mac//:/}" 2048 ipv4 12
 		flows "$i" $((${1:-0} + i)) "${mac//:/}" 34525 ipv6 40
-	done | inside "$gwa" "$tools/ovs-flow.py" dp0
+	done | jq -c . | inside "$gwa" "$tools/ovs-flow.py" dp0
 }
 
 # flows NUMBER ID MAC TYPE HEADER LENGTH: prints those of a tenant, out and in, for packets with that type of
 # Ethernet, and a header of so many bytes.
 flows()
 {
-	local i=$1 id=$2 mac=$3 type=$4 header=$5 host device zeros
+	local i=$1 id=$2 mac=$3 type=$4 header=$5 host device zeros all=$((0xffffffff))
 
 	host=$(port "host$i") device=$(port ipsec)
 	zeros=$(printf "%0$((2 * $6))d" 0)
 	cat <<-END
-		{"key": {"in-port": $host, "ethernet": "${zeros:0:24}", "ethertype": $type, "$header": "$zeros"}, "mask": {"in-port": 4294967295, "ethernet": "${zeros:0:24}", "ethertype": 65535, "$header": "$zeros"}, "actions": {"set": {"tunnel": {"id": $id, "ipv4-src": 3325256705, "ipv4-dst": 3325256706, "ttl": 64}}, "pop-eth": true, "output": $device}}
-		{"key": {"in-port": $device, "skb-mark": $i, "ethertype": $type, "$header": "$zeros"}, "mask": {"in-port": 4294967295, "skb-mark": 4294967295, "ethertype": 65535, "$header": "$zeros"}, "actions": {"push-eth": "020000000001${mac}", "output": $host}}
+		{
+			"key": {"in-port": $host, "ethernet": "${zeros:0:24}", "ethertype": $type, "$header": "$zeros"},
+			"mask": {"in-port": $all, "ethernet": "${zeros:0:24}", "ethertype": 65535, "$header": "$zeros"},
+			"actions": {
+				"set": {"tunnel": {"id": $id, "ipv4-src": $((0xc6336401)), "ipv4-dst": $((0xc6336402)), "ttl": 64}},
+				"pop-eth": true,
+				"output": $device
+			}
+		}
+		{
+			"key": {"in-port": $device, "skb-mark": $i, "ethertype": $type, "$header": "$zeros"},
+			"mask": {"in-port": $all, "skb-mark": $all, "ethertype": 65535, "$header": "$zeros"},
+			"actions": {"push-eth": "020000000001$mac", "output": $host}
+		}
 	END
 }
 
