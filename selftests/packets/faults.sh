@@ -274,8 +274,8 @@ redirected_back()
 	expect 'packets that came back' "$(stat "$gwa" ipsec rx_packets)" 3
 }
 
-# A packet may come with the metadata of a tunnel of another kind. To a static device it says nothing; to an
-# external one that says nothing through which tunnel it was received.
+# A packet may come with the metadata of a tunnel of another kind. To a static device that says nothing; nor
+# does it to an external one if it is that of the tunnel through which the packet was received.
 metadata_no_route_of_another_tunnel()
 {
 	defer reset_gateways

@@ -130,11 +130,11 @@ back_by_main()
 	combination "$1"
 	route=10.0.1.0/24
 	[ "$1" = 4 ] || route=fd00:a::/64
-	defer ip -n "$gwa" -batch - <<-END
-		route del $route dev host3
-		route add $route vrf red3 dev host3
-	END
-	ip -n "$gwa" -batch - <<-END || return
+	defer eval "ip -n $gwa route del $route dev host3; ip -n $gwa route add $route vrf red3 dev host3
+		ip -n $gwa -$1 route del unreachable default vrf red3 metric 4278198272"
+	# Without this, as vrf.rst of the kernel advises, other tables come after that of the VRF.
+	ip -n "$gwa" "-$1" -batch - <<-END || return
+		route add unreachable default vrf red3 metric 4278198272
 		route del $route vrf red3 dev host3
 		route add $route dev host3
 	END
@@ -203,16 +203,7 @@ policy_tunnel_inside()
 {
 	local out before
 
-	defer ip -n "$gwa" -force -batch - <<-END
-		route del default vrf red1
-		route del 10.0.3.0/24 vrf red1
-		xfrm policy del dst 10.0.3.0/24 dir out
-		xfrm state deleteall reqid 99
-		route del 198.18.7.2
-		addr del 198.18.7.1/32 dev lo
-		rule add lookup local pref 0
-		rule del lookup local pref 2000
-	END
+	defer no_policy_tunnel
 	# VRFs come before local addresses, as vrf.rst of the kernel advises.
 	ip -n "$gwa" -batch - <<-END || return
 		rule add lookup local pref 2000
@@ -229,6 +220,21 @@ policy_tunnel_inside()
 	out=$(inside "$left1" ping -n -c 3 -i 0.2 -W 1 -M 'do' -s 1372 10.0.3.3 2>&1)
 	check grep -qE 'Frag needed|message too long' <(echo "$out") -- "the sender is not told: $out"
 	check [ "$(unreachables "$gwa")" -gt "$before" ] -- 'the gateway is not told'
+}
+
+# shellcheck disable=SC2329
+no_policy_tunnel()
+{
+	ip -n "$gwa" -force -batch - <<-END
+		route del default vrf red1
+		route del 10.0.3.0/24 vrf red1
+		xfrm policy del dst 10.0.3.0/24 dir out
+		xfrm state deleteall reqid 99
+		route del 198.18.7.2
+		addr del 198.18.7.1/32 dev lo
+		rule add lookup local pref 0
+		rule del lookup local pref 2000
+	END
 }
 
 # unreachables NS: how often it was told that something can't be reached.
