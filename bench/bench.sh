@@ -9,7 +9,7 @@
 #   bench.sh --patched    in virtual machines, on the kernels with the driver in their tree: with both
 #                         drivers as modules, then with ours built in and helpers inlined
 #
-#   CASES="transmit forward"   what to measure: transmit both receive forward tenants lookup scale
+#   CASES="transmit forward"   what to measure: transmit both receive forward vrf tenants lookup scale
 #                              devices aes; all unless given, but with --patched the first four and aes
 #   FULL=1                     more sizes and families, and more tenants
 #   DRIVERS="c rust"           which drivers
@@ -25,7 +25,7 @@
 become_root env CASES="${CASES-}" FULL="${FULL-}" DRIVERS="${DRIVERS-}" DEVICES="${DEVICES-}" "$0" "$@"
 out=out/bench
 module='' machine=sandbox kernels=stock
-cases='transmit both receive forward tenants lookup scale devices aes'
+cases='transmit both receive forward vrf tenants lookup scale devices aes'
 case ${1-} in
 --here) machine=here module=$(readlink -e "$2") ;;
 --patched) out+=-patched kernels='patched builtin' cases='transmit both receive forward aes' ;;
@@ -72,7 +72,7 @@ null=() aes=()
 for name in ${CASES:-$cases}; do
 	case $name in
 	aes) aes=(transmit both) ;;
-	transmit | both | receive | forward | tenants | lookup | scale | devices) null+=("$name") ;;
+	transmit | both | receive | forward | vrf | tenants | lookup | scale | devices) null+=("$name") ;;
 	*) die "unknown case: $name" ;;
 	esac
 done

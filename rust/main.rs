@@ -51,6 +51,7 @@ use crate::{
         },
         session::Decoder,
         transmit,
+        vrf_by_route::Devices,
         wait::{
             self,
             WaitRegistration, //
@@ -122,7 +123,7 @@ struct XfrmInterface {
     #[pin]
     neighbours: NotifierRegistration<NeighbourEvents<Watch>>,
     #[pin]
-    devices: NotifierRegistration<DeviceEvents<Watch>>,
+    devices: NotifierRegistration<DeviceEvents<Devices>>,
     #[pin]
     policies: EventsRegistration<Watch>,
     namespaces: link::KindNamespaces<Interface>,

@@ -5,6 +5,7 @@
 
 #include <linux/cpuhotplug.h>
 #include <linux/etherdevice.h>
+#include <linux/ethtool.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/jiffies.h>
@@ -20,10 +21,13 @@
 #include <linux/timer.h>
 #include <net/dst.h>
 #include <net/dst_metadata.h>
+#include <net/fib_notifier.h>
 #include <net/gso.h>
 #include <net/icmp.h>
 #include <net/ip.h>
+#include <net/ip6_fib.h>
 #include <net/ip6_route.h>
+#include <net/ip_fib.h>
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/lwtunnel.h>
@@ -31,6 +35,7 @@
 #include <net/net_namespace.h>
 #include <net/netevent.h>
 #include <net/netlink.h>
+#include <net/nexthop.h>
 #include <net/route.h>
 #include <net/rtnetlink.h>
 #include <net/xfrm.h>

@@ -2,5 +2,6 @@
 
 pub use kernel::error::code::{
     ENETDOWN,
-    EOPNOTSUPP, //
+    EOPNOTSUPP,
+    EREMOTE, //
 };

@@ -130,6 +130,14 @@ pub(crate) mod code {
         from_errno(kernel::bindings::EOPNOTSUPP)
     }
 
+    /// Object is remote.
+    pub(crate) fn eremote() -> Error {
+        #[cfg(has_error_codes)]
+        return kernel::error::code::EREMOTE;
+        #[cfg(not(has_error_codes))]
+        from_errno(kernel::bindings::EREMOTE)
+    }
+
     #[cfg(not(has_error_codes))]
     fn from_errno(number: u32) -> Error {
         Error::from_errno(i32::try_from(number).map_or(0, |number| -number))

@@ -11,6 +11,7 @@
 #ifndef _DATAPATH_H
 #define _DATAPATH_H
 
+#include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <linux/rhashtable-types.h>
 #include <linux/skbuff.h>
@@ -33,7 +34,11 @@ int datapath_xfrm6_rcv_tunnel(struct sk_buff *skb);
 #endif
 struct xfrm_state *datapath_next_state(struct sk_buff *skb, int nexthdr, __be32 spi,
 				       unsigned short family);
+struct xfrm_state *datapath_next_tunnel_state(struct sk_buff *skb, struct net *net,
+					      unsigned short family);
 bool datapath_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short family);
+bool datapath_policy_try_any(struct net *net, struct sk_buff *skb, unsigned short family);
+bool datapath_has_tc_ingress(const struct net_device *dev);
 bool datapath_gro_takes_esp(void);
 
 /* error.c */
@@ -58,8 +63,20 @@ struct datapath_u32_node *datapath_u32_table_lookup(struct rhashtable *ht, u32 k
 int datapath_u32_table_insert(struct rhashtable *ht, struct datapath_u32_node *node);
 int datapath_u32_table_remove(struct rhashtable *ht, struct datapath_u32_node *node);
 
+/* vrf.c */
+bool datapath_vrf_rcv(struct net_device *vrf, struct sk_buff *skb);
+
 /* label.c */
 u32 datapath_skb_secid(struct sk_buff *skb);
 bool datapath_flows_have_labels(void);
+
+/* ../trace.c */
+void datapath_trace_drop(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
+			 int link, bool out, u32 cause);
+void datapath_trace_lookup(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
+			   int link, int error);
+
+/* ../version.c */
+void datapath_drvinfo(struct ethtool_drvinfo *info, const char *driver);
 
 #endif

@@ -3,7 +3,10 @@
  * What is done with packets before they enter a state.
  */
 
+#include <linux/inetdevice.h>
+#include <net/addrconf.h>
 #include <net/protocol.h>
+#include <net/tcx.h>
 #include <net/xfrm.h>
 
 #include "datapath.h"
@@ -69,6 +72,31 @@ struct xfrm_state *datapath_next_state(struct sk_buff *skb, int nexthdr, __be32 
 }
 
 /*
+ * The state that takes what IPComp has left as it was, an IP packet in this one, with a reference;
+ * NULL if there is none.
+ */
+struct xfrm_state *datapath_next_tunnel_state(struct sk_buff *skb, struct net *net,
+					      unsigned short family)
+{
+	const xfrm_address_t *daddr;
+
+	if (family == AF_INET) {
+		daddr = (const xfrm_address_t *)&ip_hdr(skb)->daddr;
+		return xfrm_state_lookup(net, skb->mark, daddr, ip_hdr(skb)->saddr, IPPROTO_IPIP,
+					 AF_INET);
+	}
+#if IS_REACHABLE(CONFIG_INET6_XFRM_TUNNEL)
+	const xfrm_address_t *saddr = (const xfrm_address_t *)&ipv6_hdr(skb)->saddr;
+	__be32 spi = xfrm6_tunnel_spi_lookup(net, saddr);
+
+	daddr = (const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
+	if (spi)
+		return xfrm_state_lookup(net, skb->mark, daddr, spi, IPPROTO_IPV6, AF_INET6);
+#endif
+	return NULL;
+}
+
+/*
  * Whether the policies allow a packet that came in. A refusal is not counted: what it adds to the
  * counters of this CPU is taken off again. Packets come in with softirqs disabled, so nobody else
  * counts there meanwhile.
@@ -85,6 +113,45 @@ bool datapath_policy_try_in(struct net *net, struct sk_buff *skb, unsigned short
 	return allowed;
 #else
 	return xfrm_policy_check(NULL, XFRM_POLICY_IN, skb, family);
+#endif
+}
+
+/* Whether the administrator has said that packets which come in by the device obey no policies. */
+static bool obeys_no_policy(const struct net_device *dev, unsigned short family)
+{
+	struct in_device *in_dev = __in_dev_get_rcu(dev);
+#if IS_ENABLED(CONFIG_IPV6)
+	struct inet6_dev *idev = __in6_dev_get(dev);
+
+	if (family == AF_INET6)
+		return (idev && READ_ONCE(idev->cnf.disable_policy)) ||
+		       READ_ONCE(dev_net_rcu(dev)->ipv6.devconf_all->disable_policy);
+#endif
+	return in_dev && IN_DEV_ORCONF(in_dev, NOPOLICY);
+}
+
+/*
+ * Whether the policies allow a packet that came in by its device as one for this host, or as one
+ * that is forwarded: which it is to be is not known yet. A refusal is counted once.
+ */
+bool datapath_policy_try_any(struct net *net, struct sk_buff *skb, unsigned short family)
+{
+	return obeys_no_policy(skb->dev, family) || datapath_policy_try_in(net, skb, family) ||
+	       xfrm_policy_check(NULL, XFRM_POLICY_FWD, skb, family);
+}
+
+/*
+ * Whether TC or BPF has programs at the ingress of the device. There is a place for them also where
+ * all are at its egress.
+ */
+bool datapath_has_tc_ingress(const struct net_device *dev)
+{
+#ifdef CONFIG_NET_XGRESS
+	struct bpf_mprog_entry *entry = rcu_dereference_raw(dev->tcx_ingress);
+
+	return entry && (rcu_access_pointer(tcx_entry(entry)->miniq) || bpf_mprog_total(entry));
+#else
+	return false;
 #endif
 }
 

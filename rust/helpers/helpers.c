@@ -15,7 +15,9 @@
 #define __rust_helper __always_inline
 #endif
 
+#include "bottom_half.c"
 #include "dst.c"
+#include "fib.c"
 #include "icmp.c"
 #include "list.c"
 #include "lwtunnel.c"

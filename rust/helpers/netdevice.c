@@ -39,6 +39,16 @@ __rust_helper int rust_helper_l3mdev_master_ifindex_rcu(struct net_device *dev)
 	return l3mdev_master_ifindex_rcu(dev);
 }
 
+__rust_helper bool rust_helper_netif_is_l3_master(const struct net_device *dev)
+{
+	return netif_is_l3_master(dev);
+}
+
+__rust_helper u32 rust_helper_l3mdev_fib_table_rcu(const struct net_device *dev)
+{
+	return l3mdev_fib_table_rcu(dev);
+}
+
 #define DEV_STATS_INC_HELPER(field)						\
 	__rust_helper void rust_helper_DEV_STATS_INC_##field(struct net_device *dev)	\
 	{									\

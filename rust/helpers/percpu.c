@@ -38,3 +38,19 @@ __rust_helper void rust_helper_percpu_ref_put(struct percpu_ref *ref)
 {
 	percpu_ref_put(ref);
 }
+
+__rust_helper void __percpu *rust_helper_alloc_percpu_u64(size_t count)
+{
+	return __alloc_percpu(count * sizeof(u64), sizeof(u64));
+}
+
+__rust_helper void rust_helper_this_cpu_inc_u64(void __percpu *counters, size_t index)
+{
+	this_cpu_inc(((u64 __percpu *)counters)[index]);
+}
+
+/* 0 also for a CPU that is not possible. */
+__rust_helper u64 rust_helper_per_cpu_u64(void __percpu *counters, size_t index, unsigned int cpu)
+{
+	return cpu_possible(cpu) ? READ_ONCE(per_cpu_ptr((u64 __percpu *)counters, cpu)[index]) : 0;
+}

@@ -47,9 +47,12 @@
 //! ```
 
 pub(crate) mod atomic;
+pub(crate) mod bh_lock;
+pub(crate) mod counters;
 pub(crate) mod device_events;
 pub(crate) mod dst;
 pub(crate) mod fib;
+pub(crate) mod fib_events;
 pub(crate) mod flow;
 pub(crate) mod global;
 pub(crate) mod icmp;
@@ -60,6 +63,7 @@ pub(crate) mod neighbour;
 pub(crate) mod net_namespace;
 pub(crate) mod netdevice;
 pub(crate) mod netlink;
+pub(crate) mod nexthop;
 pub(crate) mod notifier;
 pub(crate) mod origin;
 pub(crate) mod per_cpu;
@@ -72,6 +76,7 @@ pub(crate) mod skb;
 #[cfg(all(KUNIT_TESTS, CONFIG_KUNIT = "y"))]
 pub(crate) mod tests;
 pub(crate) mod timer;
+pub(crate) mod trace;
 pub(crate) mod try_lock;
 pub(crate) mod xfrm;
 

@@ -51,6 +51,7 @@
 
 use super::{
     atomic::{
+        read_acquire,
         read_once,
         write_once, //
     },
@@ -160,6 +161,45 @@ impl NetDevice {
         unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
     }
 
+    /// Returns the namespace of the device, which does not move while RTNL is held.
+    pub(crate) fn net_rtnl<'r>(&'r self, _rtnl: &'r Rtnl) -> &'r Net {
+        // SAFETY: By the type invariant. A namespace goes after its devices have, which takes RTNL.
+        unsafe { Net::from_possible(&raw const (*self.as_raw()).nd_net) }
+    }
+
+    /// Returns whether programs of XDP, TC or netfilter may take packets away that come in by the
+    /// device, before the stack has them.
+    #[inline]
+    pub(crate) fn has_ingress_programs(&self, _rcu: &rcu::Guard) -> bool {
+        let dev = self.as_raw();
+        // SAFETY: The device is live; the fields are only compared with null.
+        let xdp = unsafe { !read_once(&raw const (*dev).xdp_prog).is_null() };
+        #[cfg(CONFIG_NET_XGRESS)]
+        // SAFETY: As above; RCU is held.
+        let tc = unsafe {
+            !read_once(&raw const (*dev).tcx_ingress).is_null()
+                && bindings::datapath_has_tc_ingress(dev)
+        };
+        #[cfg(not(CONFIG_NET_XGRESS))]
+        let tc = false;
+        #[cfg(CONFIG_NETFILTER_INGRESS)]
+        // SAFETY: As above.
+        let netfilter = unsafe { !read_once(&raw const (*dev).nf_hooks_ingress).is_null() };
+        #[cfg(not(CONFIG_NETFILTER_INGRESS))]
+        let netfilter = false;
+        xdp | tc | netfilter
+    }
+
+    /// Returns the number of the routing table of a VRF; `None` if the device is no VRF
+    /// (`l3mdev_fib_table_rcu()`).
+    pub(crate) fn vrf_table(&self, _rcu: &rcu::Guard) -> Option<u32> {
+        // SAFETY: The device is live, and RCU is held.
+        unsafe {
+            bindings::netif_is_l3_master(self.as_raw())
+                .then(|| bindings::l3mdev_fib_table_rcu(self.as_raw()))
+        }
+    }
+
     /// Returns the index of the VRF that the device is or belongs to; 0 if there is none
     /// (`l3mdev_master_ifindex_rcu()`).
     pub(crate) fn l3mdev_ifindex(&self, _rcu: &rcu::Guard) -> c_int {
@@ -217,6 +257,24 @@ impl NetDevice {
         unsafe { bindings::netdev_state_change(self.as_raw()) };
     }
 
+    /// Logs `text` and then `number` with the name of the device, as [`Self::warn_ratelimited`] does.
+    pub(crate) fn warn_ratelimited_number(&self, text: &CStr, number: u32) {
+        // SAFETY: It only counts, and may be called from any context.
+        if unsafe { bindings::net_ratelimit() } == 0 {
+            return;
+        }
+        // SAFETY: The device is live. The format is static and takes one string, which the text is:
+        // it ends with a NUL; and a number.
+        unsafe {
+            bindings::netdev_warn(
+                self.as_raw(),
+                c"%s %u\n".as_char_ptr(),
+                text.as_char_ptr(),
+                number,
+            );
+        }
+    }
+
     /// Logs `text` with the name of the device (`netdev_warn()`), unless the network code has
     /// logged too much of late (`net_ratelimit()`).
     pub(crate) fn warn_ratelimited(&self, text: &CStr) {
@@ -229,6 +287,26 @@ impl NetDevice {
         unsafe {
             bindings::netdev_warn(self.as_raw(), c"%s\n".as_char_ptr(), text.as_char_ptr());
         }
+    }
+}
+
+impl Net {
+    /// Returns the devices of the namespace (`for_each_netdev_rcu()`).
+    pub(crate) fn devices<'g>(
+        &'g self,
+        _rcu: &'g rcu::Guard,
+    ) -> impl Iterator<Item = &'g NetDevice> {
+        // SAFETY: The namespace is live.
+        let head = unsafe { &raw mut (*self.as_raw()).dev_base_head };
+        let mut node = head;
+        core::iter::from_fn(move || {
+            // SAFETY: The list is read under RCU; a device that is taken out still knows the next.
+            node = unsafe { read_acquire(&raw mut (*node).next) };
+            // SAFETY: What is in the list is a device, which lives as long as the critical section.
+            (!core::ptr::eq(node, head)).then(|| unsafe {
+                NetDevice::from_raw(kernel::container_of!(node, bindings::net_device, dev_list))
+            })
+        })
     }
 }
 

@@ -18,13 +18,19 @@
 //!
 //! ```
 //! use crate::net::{
-//!     device_events::DeviceEvents,
+//!     device_events::{
+//!         DeviceEvent,
+//!         DeviceEvents,
+//!         DeviceListener, //
+//!     },
 //!     neighbour::NeighbourEvents,
 //!     net_namespace::Net,
+//!     netdevice::NetDevice,
 //!     notifier::{
 //!         Listener,
 //!         NotifierRegistration, //
-//!     }, //
+//!     },
+//!     rtnl::Rtnl, //
 //! };
 //!
 //! use kernel::sync::{
@@ -41,6 +47,12 @@
 //!
 //! impl Listener for Watch {
 //!     fn changed(_net: &Net, _rcu: &rcu::Guard) {
+//!         GENERATION.fetch_add(1, Release);
+//!     }
+//! }
+//!
+//! impl DeviceListener for Watch {
+//!     fn device_changed(_event: DeviceEvent, _dev: &NetDevice, _rtnl: &Rtnl) {
 //!         GENERATION.fetch_add(1, Release);
 //!     }
 //! }

@@ -5,8 +5,9 @@
 //! Each table has a random seed, so nobody can choose keys that share a bucket. The table grows
 //! with its contents. So the cost of a look-up does not depend on the number of entries.
 //!
-//! [`U32Table::get`] works in any context, in a critical section. RTNL serialises
-//! [`U32Table::insert`] and [`U32Table::remove`]. A table is made and dropped in process context.
+//! [`U32Table::get`] works in any context, in a critical section. [`U32Table::insert`] and
+//! [`U32Table::remove`] take locks of the table, and work in process context and in softirqs. A
+//! table is made and dropped in process context.
 //!
 //! C header: [`include/linux/rhashtable.h`](srctree/include/linux/rhashtable.h)
 //!
@@ -20,26 +21,17 @@
 //!
 //! use kernel::sync::rcu;
 //!
-//! # use crate::net::tests::rhashtable::Lock;
 //! let table = KBox::pin_init(U32Table::<&str>::new(), GFP_KERNEL)?;
 //! // Memory is allocated before anything changes.
 //! let (one, two) = (Entry::new(7, "one", GFP_KERNEL)?, Entry::new(7, "two", GFP_KERNEL)?);
 //!
-//! # let lock = Lock::take();
-//! # let rtnl = lock.rtnl();
-//! let inserted = table.insert(one, rtnl);
-//! let again = table.insert(two, rtnl);
-//! # drop(lock);
-//! assert!(inserted.is_ok());
+//! assert!(table.insert(one).is_ok());
 //! // The key is taken.
-//! assert!(again == Err(EEXIST));
+//! assert!(table.insert(two) == Err(EEXIST));
 //! assert!(table.get(7, &rcu::read_lock()) == Some(&"one"));
 //!
-//! # let lock = Lock::take();
-//! # let rtnl = lock.rtnl();
 //! // Readers who have found the entry may use it until they are done.
-//! drop(table.remove(7, rtnl));
-//! # drop(lock);
+//! drop(table.remove(7));
 //! assert!(table.get(7, &rcu::read_lock()).is_none());
 //! ```
 
@@ -47,10 +39,7 @@ use super::atomic::read_once;
 
 use crate::{
     bindings,
-    net::{
-        rcu::RcuBox,
-        rtnl::Rtnl, //
-    }, //
+    net::rcu::RcuBox, //
 };
 
 use core::{
@@ -93,7 +82,8 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 }
 
-/// A hash table from `u32` to `T`, read under RCU and written under RTNL (`struct rhashtable`).
+/// A hash table from `u32` to `T`, read under RCU (`struct rhashtable`). It has locks of its own for
+/// writers, which may be in any context but that of hard interrupts.
 ///
 /// # Invariants
 ///
@@ -107,7 +97,7 @@ pub(crate) struct U32Table<T: Send + Sync + 'static> {
 
 // SAFETY: The table owns values that may be sent; `struct rhashtable` is not bound to a thread.
 unsafe impl<T: Send + Sync + 'static> Send for U32Table<T> {}
-// SAFETY: Readers get shared access to `Sync` values; writers are serialised by RTNL.
+// SAFETY: Readers get shared access to `Sync` values; writers are serialised by the table.
 unsafe impl<T: Send + Sync + 'static> Sync for U32Table<T> {}
 
 impl<T: Send + Sync + 'static> U32Table<T> {
@@ -155,7 +145,7 @@ impl<T: Send + Sync + 'static> U32Table<T> {
     ///
     /// Fails with `EEXIST` if its key is taken, and with `ENOMEM`, `E2BIG` or `EBUSY` if the table
     /// cannot take it. Then the entry is dropped.
-    pub(crate) fn insert(&self, entry: Entry<T>, _rtnl: &Rtnl) -> Result {
+    pub(crate) fn insert(&self, entry: Entry<T>) -> Result {
         let node = entry.0.into_raw();
         // SAFETY: The table is initialised, and the node is in no table and stays live in this one.
         let ret =
@@ -168,10 +158,11 @@ impl<T: Send + Sync + 'static> U32Table<T> {
 
     /// Removes the entry under `key` and returns it (`rhashtable_remove_fast()`). Readers may use
     /// it for a grace period after it was dropped.
-    pub(crate) fn remove(&self, key: u32, _rtnl: &Rtnl) -> Option<Entry<T>> {
+    pub(crate) fn remove(&self, key: u32) -> Option<Entry<T>> {
         let rcu = rcu::read_lock();
         let node = self.find(key)?;
-        // SAFETY: The table is initialised, and the node is in it: RTNL keeps other writers away.
+        // SAFETY: The table is initialised, and RCU keeps the node, which was in it. If it is not
+        // any more, that is an error.
         let ret =
             unsafe { bindings::datapath_u32_table_remove(self.table.get(), node.as_ptr().cast()) };
         drop(rcu);

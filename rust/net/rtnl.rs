@@ -43,6 +43,8 @@
 
 use crate::bindings;
 
+use core::cell::UnsafeCell;
+
 use kernel::types::NotThreadSafe;
 
 /// Evidence that the current thread holds RTNL. It has no bytes, and cannot be sent to another
@@ -60,6 +62,26 @@ impl Rtnl {
         // SAFETY: It only looks, and warns if the lock is not held.
         unsafe { bindings::ASSERT_RTNL() };
         HELD
+    }
+}
+
+/// A value that RTNL protects. It is taken out and put back, as from a
+/// [`Cell`](core::cell::Cell).
+pub(crate) struct RtnlCell<T>(UnsafeCell<T>);
+
+// SAFETY: Only the thread that holds RTNL has access to the value.
+unsafe impl<T: Send> Sync for RtnlCell<T> {}
+
+impl<T> RtnlCell<T> {
+    /// Makes a place for `value`.
+    pub(crate) const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Puts `new` there and returns what was there.
+    pub(crate) fn replace(&self, new: T, _rtnl: &Rtnl) -> T {
+        // SAFETY: With RTNL held nobody else has access, and nobody is given a reference.
+        unsafe { self.0.get().replace(new) }
     }
 }
 

@@ -58,16 +58,16 @@ mod cases {
     #[test]
     fn who_is_told_to_sweep() -> Result {
         let cache = Numbers::new(1)?;
-        assert!(cache.put(ONE, 11));
-        assert!(!cache.put(Words([2, 0, 0]), 12));
+        assert!(cache.put(ONE, 11).is_first);
+        assert!(!cache.put(Words([2, 0, 0]), 12).is_first);
         // One was used, the other one goes.
         assert!(cache.get(&ONE, |value| Some(*value)).is_some());
         assert!(cache.sweep(|_| true));
-        assert!(!cache.put(Words([2, 0, 0]), 12));
+        assert!(!cache.put(Words([2, 0, 0]), 12).is_first);
         // Nothing was used since.
         assert!(!cache.sweep(|_| true));
-        assert!(cache.put(ONE, 11));
-        assert!(!cache.put(ONE, 11));
+        assert!(cache.put(ONE, 11).is_first);
+        assert!(!cache.put(ONE, 11).is_first);
         Ok(())
     }
 

@@ -34,7 +34,7 @@
 //!
 //! let cache = Cache::new(crate::net::random_u64())?;
 //! // Whoever puts the first value there has it swept from now and then.
-//! assert!(cache.put(Words(1, 2), 7));
+//! assert!(cache.put(Words(1, 2), 7).is_first);
 //! assert_eq!(cache.get(&Words(1, 2), |value| Some(*value)), Some(7));
 //! assert_eq!(cache.get(&Words(2, 1), |value| Some(*value)), None);
 //! // It has been used since the last sweep (there was none), but not since this one.
@@ -126,10 +126,11 @@ impl<K: Key, V> Sets<K, V> {
     }
 
     /// Remembers `value` for `key`, which belongs into this set. Where the set is full, another
-    /// entry gives way: one that is not in use if there is one, else the first.
-    pub(crate) fn put(&mut self, set: usize, key: K, value: V) {
+    /// entry gives way: one that is not in use if there is one, else the first. Returns whether one
+    /// did.
+    pub(crate) fn put(&mut self, set: usize, key: K, value: V) -> bool {
         let Some(set) = self.sets.get_mut(set) else {
-            return;
+            return false;
         };
         // The entry with the same key, else free room, else an entry that was not used, else the
         // first one.
@@ -141,14 +142,16 @@ impl<K: Key, V> Sets<K, V> {
             .or_else(|| set.iter().position(Option::is_none))
             .or_else(|| set.iter().position(idle))
             .unwrap_or(0);
-        if let Some(way) = set.get_mut(at) {
-            *way = Some(Entry {
-                key,
-                value,
-                used: false,
-            });
-            self.empty = false;
-        }
+        let Some(way) = set.get_mut(at) else {
+            return false;
+        };
+        let old = way.replace(Entry {
+            key,
+            value,
+            used: false,
+        });
+        self.empty = false;
+        old.is_some_and(|old| old.key != key)
     }
 
     /// Forgets what was not used since the last sweep, and what `keep` says no to.
@@ -177,6 +180,16 @@ impl<K: Key, V> Sets<K, V> {
             }
         }
     }
+}
+
+/// What has come of putting something into a cache.
+#[derive(Default)]
+#[must_use = "somebody has to sweep"]
+pub(crate) struct Put {
+    /// Whether nothing was in the cache before, so that a sweep is due in a while.
+    pub(crate) is_first: bool,
+    /// Whether what was known for another key gave way.
+    pub(crate) has_evicted: bool,
 }
 
 /// A cache from `K` to `V`, for one CPU.
@@ -218,16 +231,16 @@ impl<K: Key, V: Send> Cache<K, V> {
     }
 
     /// Remembers `value` for `key`, unless the table is in use. Softirqs have to be disabled.
-    ///
-    /// Returns whether nothing was in the cache before, so that a sweep is due in a while.
-    #[must_use = "somebody has to sweep"]
-    pub(crate) fn put(&self, key: K, value: V) -> bool {
+    pub(crate) fn put(&self, key: K, value: V) -> Put {
         let Some(mut table) = self.table.try_lock() else {
-            return false;
+            return Put::default();
         };
-        table.put(self.set(&key), key, value);
+        let has_evicted = table.put(self.set(&key), key, value);
         drop(table);
-        !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed)
+        Put {
+            is_first: !self.in_use.load(Relaxed) && !self.in_use.xchg(true, Relaxed),
+            has_evicted,
+        }
     }
 
     /// Forgets what was not used since the last sweep, and what `keep` says no to. In softirq

@@ -25,7 +25,7 @@ pub(super) fn handle(mut error: IcmpError<'_>, rcu: &rcu::Guard) -> bool {
     };
     match dev.data().mode() {
         Mode::Static(_) => error.apply(dev.data().link, rcu),
-        Mode::External => apply_by_any_link(&mut error, rcu),
+        Mode::External(_) => apply_by_any_link(&mut error, rcu),
     }
     true
 }

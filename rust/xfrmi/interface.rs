@@ -17,15 +17,25 @@
 //! fn describe(interface: &Interface) -> Option<u32> {
 //!     match interface.mode() {
 //!         Mode::Static(if_id) => Some(if_id.get()),
-//!         Mode::External => None,
+//!         Mode::External(_) => None,
 //!     }
 //! }
 //! # let _: fn(&Interface) -> Option<u32> = describe;
 //! ```
 
-use super::if_id::IfId;
+use super::{
+    claims::Claims,
+    if_id::IfId,
+    stats::{
+        Event,
+        Stats, //
+    }, //
+};
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Atomic, //
+};
 
 /// What tells the connections of a device from those of others.
 pub(crate) enum Mode {
@@ -33,7 +43,27 @@ pub(crate) enum Mode {
     Static(IfId),
     /// The device carries the connections that the metadata or routes of packets name
     /// (`collect_md`).
-    External,
+    External(Pin<KBox<External>>),
+}
+
+/// What belongs to an external device.
+#[pin_data]
+pub(crate) struct External {
+    /// Whether packets come in by the VRFs of their connections.
+    pub(super) vrf_by_route: Atomic<bool>,
+    /// Which VRFs these are, while that is so.
+    #[pin]
+    pub(super) claims: Claims,
+}
+
+impl External {
+    /// Fails for lack of memory.
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            vrf_by_route: Atomic::new(false),
+            claims <- Claims::new(),
+        })
+    }
 }
 
 /// An XFRM interface: what the driver keeps for one device.
@@ -42,6 +72,10 @@ pub(crate) struct Interface {
     pub(super) mode: Mode,
     /// The index of the device to send through, in the link namespace; 0 for any.
     pub(super) link: c_int,
+    /// Whether the policies are asked before those who may take a packet away.
+    pub(super) check_before_ingress: Atomic<bool>,
+    /// What is counted.
+    pub(super) stats: Stats,
 }
 
 impl Interface {
@@ -54,7 +88,7 @@ impl Interface {
     pub(crate) fn if_id(&self) -> Option<u32> {
         match &self.mode {
             Mode::Static(if_id) => Some(if_id.get()),
-            Mode::External => None,
+            Mode::External(_) => None,
         }
     }
 
@@ -63,7 +97,15 @@ impl Interface {
     pub(crate) fn policy_if_id(&self, state_if_id: u32) -> u32 {
         match &self.mode {
             Mode::Static(if_id) => if_id.of_policies(state_if_id),
-            Mode::External => state_if_id,
+            Mode::External(_) => state_if_id,
+        }
+    }
+
+    /// Counts a packet that is received without metadata, if the device gives metadata to others.
+    #[inline]
+    pub(super) fn no_metadata(&self) {
+        if let Mode::External(_) = self.mode {
+            self.stats.count(Event::NoMetadata);
         }
     }
 }

@@ -13,12 +13,15 @@
 use super::{
     if_id::IfId,
     interface::{
+        External,
         Interface,
         Mode, //
     },
     namespace::Namespace,
+    stats::Stats,
     table,
     transmit,
+    vrf_by_route,
     wait, //
 };
 
@@ -29,15 +32,18 @@ use crate::{
         u32_into_u16, //
     },
     net::{
+        fib_events::FibEvent,
         link::{
             ChangeLink,
             Device,
             DeviceOps,
+            Ethtool,
             Kind,
             KindRef,
             LinkOps,
             NewLink,
-            UnregisteredDevice, //
+            UnregisteredDevice,
+            Verdict, //
         },
         net_namespace::Net,
         netdevice::{
@@ -57,13 +63,19 @@ use crate::{
             self,
             Rtnl, //
         },
-        skb::OwnedSkBuff, //
+        skb::{
+            OwnedSkBuff,
+            SkBuff, //
+        }, //
     }, //
 };
 
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        atomic::Atomic,
+        rcu, //
+    }, //
 };
 
 /// How many types of attributes there are, with the unused type 0.
@@ -159,6 +171,8 @@ impl LinkOps for Interface {
 
     const KIND: KindRef<Self> = KindRef::new(&KIND);
 
+    const ETHTOOL: Option<&'static Ethtool<Self>> = Some(&Ethtool::NEW);
+
     type Namespace = Namespace;
 
     fn setup(dev: &mut UnregisteredDevice<'_>) {
@@ -178,8 +192,10 @@ impl LinkOps for Interface {
                 return Err(ack.refuse(EEXIST, Some(attr), why));
             }
             return Ok(Self {
-                mode: Mode::External,
+                mode: Mode::External(KBox::pin_init(External::new(), GFP_KERNEL)?),
                 link: 0,
+                check_before_ingress: Atomic::new(true),
+                stats: Stats::new()?,
             });
         }
         match parameters.if_id {
@@ -191,6 +207,8 @@ impl LinkOps for Interface {
             Some((_, if_id)) => Ok(Self {
                 mode: Mode::Static(IfId::new(if_id)),
                 link: parameters.link(request.link_net, ack)?,
+                check_before_ingress: Atomic::new(true),
+                stats: Stats::new()?,
             }),
         }
     }
@@ -263,5 +281,21 @@ impl DeviceOps for Interface {
 
     fn get_iflink(&self) -> c_int {
         self.link
+    }
+
+    fn ingress(dev: &Device<Self>, skb: &mut SkBuff, rcu: &rcu::Guard) -> Verdict {
+        vrf_by_route::ingress(dev, skb, rcu)
+    }
+
+    fn routes_changed(dev: &Device<Self>, event: &FibEvent<'_>, rcu: &rcu::Guard) -> Result {
+        vrf_by_route::routes_changed(dev, event, rcu)
+    }
+
+    fn forget_routes(dev: &Device<Self>) {
+        vrf_by_route::forget_routes(dev);
+    }
+
+    fn nexthop_changes(dev: &Device<Self>, id: u32) {
+        vrf_by_route::nexthop_changes(dev, id);
     }
 }

@@ -16,7 +16,11 @@ use super::{
         Mode, //
     },
     key::BundleKey,
-    remembered::BeforeLookUp, //
+    remembered::BeforeLookUp,
+    stats::{
+        Cause,
+        Event, //
+    }, //
 };
 
 use crate::net::{
@@ -33,9 +37,10 @@ use crate::net::{
     netdevice::Counter,
     pernet::Hold,
     skb::{
-        DropReason,
-        OwnedSkBuff, //
+        OwnedSkBuff,
+        SkBuff, //
     },
+    trace::Packet,
     xfrm::{
         self,
         MdInfo, //
@@ -54,15 +59,15 @@ use kernel::{
 /// Why a packet is not sent.
 pub(super) enum Refusal {
     /// It can't be sent at all, for this reason.
-    Drop(DropReason),
+    Drop(Cause),
     /// It has to wait until key managers have negotiated states for the connection with this
     /// `if_id` (host byte order). What the packet came with is still attached to it.
     Wait(u32),
 }
 
-impl From<DropReason> for Refusal {
-    fn from(reason: DropReason) -> Self {
-        Self::Drop(reason)
+impl From<Cause> for Refusal {
+    fn from(cause: Cause) -> Self {
+        Self::Drop(cause)
     }
 }
 
@@ -102,7 +107,7 @@ pub(super) fn find(
     may_wait: bool,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, Refusal> {
-    let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| DropReason::XFRM_POLICY)?;
+    let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| Cause::Label)?;
     let (metadata, route) = route(dev, skb, &mut flow, rcu)?;
     let info = connection(dev, metadata, &route)?;
     // The device's `if_id` may have been changed since the key was made.
@@ -113,17 +118,19 @@ pub(super) fn find(
     // A packet without metadata has its route attached.
     let put_away = metadata.map(|_| route.clone());
     let bundle = bundle_of_connection(dev, route, &flow, info.if_id);
+    trace_look_up(dev, skb, info, bundle.as_ref().err().copied());
     if may_wait && matches!(bundle, Err(err) if err == EAGAIN) {
         return Err(Refusal::Wait(info.if_id));
     }
     if let Some(route) = put_away {
         skb.set_dst(route);
     }
-    let bundle = bundle.map_err(|_| no_bundle(dev, skb, rcu))?;
+    let bundle = bundle.map_err(|err| no_bundle(dev, skb, Cause::of_look_up(err), rcu))?;
+    dev.data().stats.count(Event::LookedUp);
     if bundle.device(rcu).is(dev) {
         dev.count(Counter::Collisions);
         dev.warn_ratelimited(c"Local routing loop detected!");
-        return Err(DropReason::RECURSION_LIMIT.into());
+        return Err(Cause::Loop.into());
     }
     let (head, tail) = bundle.room();
     dev.update_needed_room(
@@ -131,7 +138,9 @@ pub(super) fn find(
         tail,
     );
     if let Some((look_up, holds)) = look_up.zip(holds(dev, rcu)) {
-        look_up.found(&bundle, &flow, holds, rcu);
+        if look_up.found(&bundle, &flow, holds, rcu) {
+            dev.data().stats.count(Event::Evicted);
+        }
     }
     Ok(bundle)
 }
@@ -147,17 +156,29 @@ fn holds(dev: &Device<Interface>, rcu: &rcu::Guard) -> Option<(Hold, Option<Hold
     Some((of_link, Some(hold(dev.net(rcu))?)))
 }
 
-/// Counts a packet for which there is no bundle (`tx_carrier_errors`), and tells its sender
-/// (`dst_link_failure()`). Returns the reason to drop it for.
+/// Tells whoever listens that the bundle of a packet of the connection `info` was looked up.
+fn trace_look_up(dev: &Device<Interface>, skb: &SkBuff, info: MdInfo, error: Option<Error>) {
+    let packet = Packet {
+        dev,
+        skb,
+        if_id: info.if_id,
+        link: info.link,
+    };
+    packet.looked_up(error.map_or(Ok(()), Err));
+}
+
+/// Counts a packet for which there is no bundle (`tx_carrier_errors`), because of `cause`, and
+/// tells its sender (`dst_link_failure()`). Returns the cause.
 pub(super) fn no_bundle(
     dev: &Device<Interface>,
     skb: &mut OwnedSkBuff,
+    cause: Cause,
     rcu: &rcu::Guard,
-) -> DropReason {
+) -> Cause {
     dev.count(Counter::TxCarrier);
     attach_route(skb);
     icmp::send_unreachable(skb, rcu);
-    DropReason::XFRM_POLICY
+    cause
 }
 
 /// The connection that the packet's metadata names, if it has any, and the route that the packet
@@ -171,7 +192,7 @@ fn route(
     skb: &mut OwnedSkBuff,
     flow: &mut Flow,
     rcu: &rcu::Guard,
-) -> Result<(Option<MdInfo>, ARef<Dst>), DropReason> {
+) -> Result<(Option<MdInfo>, ARef<Dst>), Cause> {
     let (metadata, route) = skb.md_info_and_route();
     let route = match route.map(ARef::from) {
         Some(route) if metadata.is_none() => return Ok((None, route)),
@@ -190,12 +211,23 @@ pub(super) fn route_of_device(
     dev: &Device<Interface>,
     flow: &mut Flow,
     rcu: &rcu::Guard,
-) -> Result<ARef<Dst>, DropReason> {
+) -> Result<ARef<Dst>, Cause> {
     flow.set_output_device(dev.ifindex());
     flow.allow_any_source();
     flow.route(dev.net(rcu)).map_err(|_| {
         dev.count(Counter::TxCarrier);
-        DropReason::IP_OUTNOROUTES
+        Cause::NoRoute
+    })
+}
+
+/// The connection that a packet belongs to which is not sent, as far as is known.
+#[cold]
+pub(super) fn info(dev: &Device<Interface>, skb: &mut OwnedSkBuff) -> MdInfo {
+    let (metadata, route) = skb.md_info_and_route();
+    let of_route = route.and_then(|route| connection(dev, metadata, route).ok());
+    of_route.or(metadata).unwrap_or(MdInfo {
+        if_id: dev.data().if_id().unwrap_or(0),
+        link: dev.data().link,
     })
 }
 
@@ -213,15 +245,15 @@ pub(super) fn connection(
     dev: &Device<Interface>,
     metadata: Option<MdInfo>,
     route: &Dst,
-) -> Result<MdInfo, DropReason> {
+) -> Result<MdInfo, Cause> {
     match dev.data().mode() {
         Mode::Static(if_id) => Ok(MdInfo {
             if_id: if_id.get(),
             link: dev.data().link,
         }),
-        Mode::External => metadata
+        Mode::External(_) => metadata
             .or_else(|| route.xfrm_info())
-            .ok_or(DropReason::TUNNEL_TXINFO),
+            .ok_or(Cause::NoConnection),
     }
 }
 

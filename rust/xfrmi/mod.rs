@@ -44,20 +44,27 @@
 
 pub(crate) mod cache;
 pub(crate) mod changes;
+pub(crate) mod claims;
 pub(crate) mod encap;
 pub(crate) mod errors;
+mod ethtool;
 pub(crate) mod if_id;
+pub(crate) mod ingress;
 pub(crate) mod interface;
 pub(crate) mod key;
+pub(crate) mod leads;
 pub(crate) mod link;
 pub(crate) mod look_up;
 pub(crate) mod namespace;
+pub(crate) mod owners;
 pub(crate) mod receive;
 pub(crate) mod remembered;
 pub(crate) mod session;
 #[cfg(SHADOW)]
 mod shadow;
+pub(crate) mod stats;
 pub(crate) mod table;
 pub(crate) mod transmit;
 pub(crate) mod tunnel_id;
+pub(crate) mod vrf_by_route;
 pub(crate) mod wait;

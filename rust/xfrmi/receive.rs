@@ -11,11 +11,13 @@
 
 use super::{
     errors,
+    ingress,
     interface::{
         Interface,
         Mode, //
     },
     remembered,
+    stats::Cause,
     table, //
 };
 
@@ -98,7 +100,9 @@ impl Handler for Input {
     #[inline]
     fn received(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received {
         let result = match Arrival::of(skb, rcu) {
-            Some(arrival) => deliver(skb, &arrival, rcu).map(|()| Received::Taken),
+            Some(arrival) => deliver(skb, &arrival, rcu)
+                .map(|()| Received::Taken)
+                .inspect_err(|err| refused(skb, &arrival, *err)),
             None if skb.last_state().is_some_and(State::is_tunnel) => {
                 check_before_gro(skb, rcu).map(|()| Received::NotOurs)
             }
@@ -160,6 +164,22 @@ fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     }
 }
 
+/// Counts a packet that [`deliver`] has failed for with `error`, besides what [`Input::dropped`]
+/// counts.
+#[cold]
+fn refused(skb: &SkBuff, arrival: &Arrival<'_>, error: Error) {
+    let cause = if error == enetdown() {
+        Cause::Down
+    } else if error == EPERM {
+        Cause::Policy
+    } else {
+        Cause::Memory
+    };
+    let (dev, if_id) = (arrival.dev, arrival.if_id);
+    let info = MdInfo { if_id, link: 0 };
+    dev.data().stats.drop(dev, skb, info, false, cause);
+}
+
 /// Makes the packet one that came in by the device of its connection. Fails with `ENETDOWN` if the
 /// device is down, with `EPERM` if a policy refuses the packet, or for lack of memory.
 #[inline]
@@ -179,15 +199,19 @@ fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result 
         if !xfrm::check_in(skb, family) {
             return Err(EPERM);
         }
-    } else if arrival.tunnel {
-        check_before_gro(skb, rcu)?;
+    } else {
+        if arrival.tunnel {
+            check_before_gro(skb, rcu)?;
+        }
+        ingress::check(skb, dev, rcu)?;
     }
     // In transport mode there is no packet inside that could be routed by its connection, and the
     // stack would take metadata for a route.
-    let metadata = if arrival.tunnel && matches!(dev.data().mode(), Mode::External) {
+    let metadata = if arrival.tunnel && matches!(dev.data().mode(), Mode::External(_)) {
         let if_id = arrival.if_id;
-        Some(remembered::metadata(MdInfo { if_id, link }, rcu)?)
+        Some(remembered::metadata(MdInfo { if_id, link }, dev, rcu)?)
     } else {
+        dev.data().no_metadata();
         None
     };
     dev.receive(skb, metadata.map(SharedMetadata::into_inner));

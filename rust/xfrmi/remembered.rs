@@ -16,10 +16,12 @@
 use super::{
     cache::Cache,
     changes::Generation,
+    interface::Interface,
     key::{
         BundleKey,
         InfoKey, //
-    }, //
+    },
+    stats::Event, //
 };
 
 use crate::net::{
@@ -34,6 +36,7 @@ use crate::net::{
         self,
         Instant, //
     },
+    link::Device,
     net_namespace::Net,
     per_cpu::{
         PerCpu,
@@ -138,12 +141,16 @@ pub(crate) fn register(lifetime: u32) -> Result<CachesRegistration> {
     CACHES.register()
 }
 
-/// The bundle for packets with this key, if it is known and can be used. `net` is the link
-/// namespace, whose policies and states it is made of.
-pub(super) fn known_bundle(key: &BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<ARef<Dst>> {
-    let generation = Generation::now(net, rcu)?;
+/// The bundle for packets of `dev` with this key, if it is known and can be used.
+pub(super) fn known_bundle(
+    key: &BundleKey,
+    dev: &Device<Interface>,
+    rcu: &rcu::Guard,
+) -> Option<ARef<Dst>> {
+    let generation = Generation::now(dev.link_net(), rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
         if !found.is_valid(generation, rcu) {
+            dev.data().stats.count(Event::Stale);
             return None;
         }
         found.bundle.stamp_policies();
@@ -175,32 +182,38 @@ impl BeforeLookUp {
     }
 
     /// Remembers `dst`, which was found for packets of `flow` and may refer to the namespaces of
-    /// `holds`, if it is a [`Bundle`] that may be kept.
+    /// `holds`, if it is a [`Bundle`] that may be kept. Returns whether another one gave way to it.
     pub(super) fn found(
         self,
         dst: &Dst,
         flow: &Flow,
         holds: (Hold, Option<Hold>),
         rcu: &rcu::Guard,
-    ) {
+    ) -> bool {
         let (Some(caches), Some(bundle)) = (CACHES.get(rcu), Bundle::new(dst, flow, holds, rcu))
         else {
-            return;
+            return false;
         };
         let found = KnownBundle {
             bundle,
             generation: self.generation,
             since: self.since,
         };
-        if caches.data().bundles.put(self.key, found) {
+        let put = caches.data().bundles.put(self.key, found);
+        if put.is_first {
             caches.start(jiffies::ticks(SWEEP));
         }
+        put.has_evicted
     }
 }
 
-/// Metadata that says `info`, for one packet of many that share it. Fails with `ENOMEM`, and with
-/// `ENODEV` where there are no caches.
-pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata> {
+/// Metadata that says `info`, for one packet of `dev` of many that share it. Fails with `ENOMEM`,
+/// and with `ENODEV` where there are no caches.
+pub(super) fn metadata(
+    info: MdInfo,
+    dev: &Device<Interface>,
+    rcu: &rcu::Guard,
+) -> Result<SharedMetadata> {
     let caches = CACHES.get(rcu).ok_or(ENODEV)?;
     let key = InfoKey::new(info);
     if let Some(metadata) = caches
@@ -211,7 +224,8 @@ pub(super) fn metadata(info: MdInfo, rcu: &rcu::Guard) -> Result<SharedMetadata>
         return Ok(metadata);
     }
     let metadata = SharedMetadata::new(info)?;
-    if caches.data().metadata.put(key, metadata.clone()) {
+    dev.data().stats.count(Event::MetadataMade);
+    if caches.data().metadata.put(key, metadata.clone()).is_first {
         caches.start(jiffies::ticks(SWEEP));
     }
     Ok(metadata)

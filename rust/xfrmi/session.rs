@@ -7,7 +7,10 @@
 //! C source: `xfrmi_decode_session()` in
 //! [`net/xfrm/xfrm_interface_core.c`](srctree/net/xfrm/xfrm_interface_core.c)
 
-use super::interface::Interface;
+use super::{
+    interface::Interface,
+    table, //
+};
 
 use crate::net::{
     netdevice::NetDevice,
@@ -22,20 +25,24 @@ use crate::net::{
 use kernel::sync::rcu;
 
 /// The decoder for XFRM interfaces: a packet that came in by one has to satisfy the policies of its
-/// connection, in the link namespace of the device.
+/// connection, in the link namespace of the device. Where it is shown meanwhile is no matter.
 pub(crate) struct Decoder;
 
 impl SessionDecoder for Decoder {
     #[inline]
     fn decode<'g>(skb: &SkBuff, family: Family, rcu: &'g rcu::Guard) -> Option<Session<'g>> {
         let state = skb.connection()?;
-        let dev = match skb.vrf_member_ifindex(family) {
+        let shown_on = match skb.vrf_member_ifindex(family) {
             0 => skb.device(rcu)?,
             // The device is in a VRF, whose device the packet has now.
             ifindex => NetDevice::by_index(state.net(), ifindex, rcu)?,
         };
-        let dev = dev.downcast::<Interface>().filter(|dev| dev.is_up())?;
-        Some(Session {
+        let dev = match shown_on.downcast::<Interface>() {
+            Some(dev) => dev,
+            // It came in by the VRF of its connection, or was redirected.
+            None => table::owner(state.net(), state.if_id(), rcu)?,
+        };
+        dev.is_up().then(|| Session {
             net: dev.link_net(),
             if_id: dev.data().policy_if_id(state.if_id()),
         })

@@ -73,8 +73,7 @@ pub(super) fn compare(
     let is_suspect = suspect.bundle.load(Relaxed) == known.id();
     let is_known = |bundle: &Dst| bundle.id() == known.id();
     if is_found(dev, skb, family, known, rcu)
-        || !remembered::known_bundle(key, dev.link_net(), rcu)
-            .is_some_and(|bundle| is_known(&bundle))
+        || !remembered::known_bundle(key, dev, rcu).is_some_and(|bundle| is_known(&bundle))
     {
         if is_suspect {
             suspect.bundle.store(0, Relaxed);

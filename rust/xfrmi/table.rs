@@ -102,7 +102,7 @@ pub(super) fn has_external(net: &Net, rtnl: &Rtnl) -> bool {
 pub(super) fn add(dev: &Device<Interface>, rtnl: &Rtnl) -> Result {
     match dev.data().mode() {
         Mode::Static(_) => add_key(dev, dev.data().if_id().unwrap_or(0), rtnl),
-        Mode::External => {
+        Mode::External(_) => {
             let entry = RcuBox::new(KeptDevice::new(dev), GFP_KERNEL)?;
             interfaces(dev.link_net(), rtnl)?
                 .external
@@ -138,9 +138,7 @@ pub(super) fn remove(dev: &Device<Interface>, rtnl: &Rtnl) {
 /// there, with `ENODEV` if the namespace goes, and for lack of memory.
 pub(super) fn add_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) -> Result {
     let entry = Entry::new(if_id, KeptDevice::new(dev), GFP_KERNEL)?;
-    interfaces(dev.link_net(), rtnl)?
-        .by_if_id
-        .insert(entry, rtnl)
+    interfaces(dev.link_net(), rtnl)?.by_if_id.insert(entry)
 }
 
 /// Removes a static device from under `if_id` (host byte order), if it is there.
@@ -156,6 +154,6 @@ pub(super) fn remove_key(dev: &Device<Interface>, if_id: u32, rtnl: &Rtnl) {
         .is_some_and(|other| other.is(dev));
     drop(rcu);
     if there {
-        interfaces.by_if_id.remove(if_id, rtnl);
+        interfaces.by_if_id.remove(if_id);
     }
 }

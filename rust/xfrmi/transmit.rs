@@ -16,6 +16,7 @@ use super::{
         Refusal, //
     },
     remembered,
+    stats::Cause,
     tunnel_id,
     wait, //
 };
@@ -26,10 +27,8 @@ use crate::net::{
     icmp,
     link::Device,
     netdevice::Counter,
-    skb::{
-        DropReason,
-        OwnedSkBuff, //
-    },
+    skb::OwnedSkBuff,
+    xfrm::MdInfo,
     Family, //
 };
 
@@ -52,11 +51,12 @@ pub(super) fn transmit(dev: &Device<Interface>, mut skb: OwnedSkBuff, rcu: &rcu:
     };
     match prepared {
         Ok(bundle) => send(dev, skb, bundle, rcu),
-        Err(Refusal::Drop(reason)) => refuse(dev, skb, reason),
+        Err(Refusal::Drop(cause)) => refuse(dev, skb, cause),
         Err(Refusal::Wait(if_id)) => {
             if let Err(mut skb) = wait::begin(dev, skb, if_id, rcu) {
-                let reason = look_up::no_bundle(dev, &mut skb, rcu);
-                refuse(dev, skb, reason);
+                let info = look_up::info(dev, &mut skb);
+                let cause = look_up::no_bundle(dev, &mut skb, Cause::NoState, rcu);
+                refuse_of(dev, skb, info, cause);
             }
         }
     }
@@ -91,7 +91,7 @@ fn try_again(
 ) -> Option<OwnedSkBuff> {
     match prepare_again(dev, &mut skb, may_wait, rcu) {
         Ok(bundle) => send(dev, skb, bundle, rcu),
-        Err(Refusal::Drop(reason)) => refuse(dev, skb, reason),
+        Err(Refusal::Drop(cause)) => refuse(dev, skb, cause),
         Err(Refusal::Wait(_)) => return Some(skb),
     }
     None
@@ -99,10 +99,18 @@ fn try_again(
 
 /// Counts (`tx_errors`, `tx_dropped`) and drops a packet.
 #[cold]
-fn refuse(dev: &Device<Interface>, skb: OwnedSkBuff, reason: DropReason) {
+fn refuse(dev: &Device<Interface>, mut skb: OwnedSkBuff, cause: Cause) {
+    let info = look_up::info(dev, &mut skb);
+    refuse_of(dev, skb, info, cause);
+}
+
+/// As [`refuse`], for a packet of the connection `info`.
+#[cold]
+fn refuse_of(dev: &Device<Interface>, skb: OwnedSkBuff, info: MdInfo, cause: Cause) {
     dev.count(Counter::TxErrors);
     dev.count(Counter::TxDropped);
-    skb.free(reason);
+    dev.data().stats.drop(dev, &skb, info, true, cause);
+    skb.free(cause.reason());
 }
 
 /// Why a packet has no bundle.
@@ -125,19 +133,19 @@ fn prepare(
     skb: &mut OwnedSkBuff,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, Unprepared> {
-    let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
+    let family = skb.family().ok_or(Cause::Protocol)?;
     // A BPF flow dissector may take packets with the same header for different flows.
     let is_program = dev.net(rcu).has_flow_dissector();
     let flow = FlowKey::of(skb, family).filter(|_| !is_program);
     if flow.is_none() {
-        skb.pull_network_header()?;
+        skb.pull_network_header().map_err(|_| Cause::Malformed)?;
     }
     skb.ensure_transport_header(family);
     skb.clear_ip_control_block(family);
     let key = flow.and_then(|flow| look_up::key(dev, skb, flow));
     let known = key
         .as_ref()
-        .and_then(|key| remembered::known_bundle(key, dev.link_net(), rcu));
+        .and_then(|key| remembered::known_bundle(key, dev, rcu));
     let bundle = match known {
         Some(bundle) => {
             #[cfg(SHADOW)]
@@ -175,7 +183,7 @@ fn prepare_again(
     may_wait: bool,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, Refusal> {
-    let family = skb.family().ok_or(DropReason::UNHANDLED_PROTO)?;
+    let family = skb.family().ok_or(Cause::Protocol)?;
     let bundle = look_up::find(dev, skb, family, None, may_wait, rcu)?;
     check_size(skb, family, &bundle)?;
     Ok(bundle)
@@ -184,7 +192,7 @@ fn prepare_again(
 /// Refuses a packet that is too large for the bundle and must not be fragmented
 /// (`SKB_DROP_REASON_PKT_TOO_BIG`), and tells its sender.
 #[inline]
-fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(), DropReason> {
+fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(), Cause> {
     let mtu = bundle.bundle_mtu();
     if skb.exceeds(mtu) {
         too_big(skb, family, mtu)
@@ -197,7 +205,7 @@ fn check_size(skb: &mut OwnedSkBuff, family: Family, bundle: &Dst) -> Result<(),
 /// case.
 #[cold]
 #[inline(never)]
-fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropReason> {
+fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), Cause> {
     // Packets that fit need not hand one on.
     let rcu = &rcu::read_lock();
     look_up::attach_route(skb);
@@ -213,7 +221,7 @@ fn too_big(skb: &mut OwnedSkBuff, family: Family, mtu: u32) -> Result<(), DropRe
         Family::Inet6 if skb.len() <= icmp::IPV6_MIN_MTU => return Ok(()),
         Family::Inet6 => icmp::send_too_big(skb, family, mtu.max(icmp::IPV6_MIN_MTU), rcu),
     }
-    Err(DropReason::PKT_TOO_BIG)
+    Err(Cause::TooBig)
 }
 
 /// Sends the packet through its bundle, from the link namespace; counts what fails (`tx_errors`,

@@ -14,17 +14,15 @@ use super::{
         Interface,
         Mode, //
     },
-    look_up, //
+    look_up,
+    stats::Cause, //
 };
 
 use crate::net::{
     dst::SkbDst,
     flow::Flow,
     link::Device,
-    skb::{
-        DropReason,
-        OwnedSkBuff, //
-    },
+    skb::OwnedSkBuff,
     xfrm::MdInfo,
     Family, //
 };
@@ -46,23 +44,23 @@ pub(super) fn adopt(
     skb: &mut OwnedSkBuff,
     family: Family,
     rcu: &rcu::Guard,
-) -> Result<bool, DropReason> {
+) -> Result<bool, Cause> {
     let SkbDst::Metadata(metadata) = skb.dst() else {
         return Ok(false);
     };
     let Some(id) = metadata.tunnel_id_to_send() else {
         return Ok(false);
     };
-    if !matches!(dev.data().mode(), Mode::External) {
+    if !matches!(dev.data().mode(), Mode::External(_)) {
         return Ok(false);
     }
-    let if_id = u32::try_from(id).map_err(|_| DropReason::TUNNEL_TXINFO)?;
+    let if_id = u32::try_from(id).map_err(|_| Cause::NoConnection)?;
     if if_id == 0 {
-        return Err(DropReason::TUNNEL_TXINFO);
+        return Err(Cause::NoConnection);
     }
-    let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| DropReason::XFRM_POLICY)?;
+    let mut flow = Flow::of(skb, family, dev.net(rcu)).map_err(|_| Cause::Label)?;
     let route = look_up::route_of_device(dev, &mut flow, rcu)?;
     skb.set_md_info(MdInfo { if_id, link: 0 }, route)
-        .map_err(|_| DropReason::NOMEM)?;
+        .map_err(|_| Cause::Memory)?;
     Ok(true)
 }

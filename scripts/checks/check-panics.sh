@@ -21,7 +21,7 @@ on_load='\(::PerCpuSlot<.*>::online\|::xfrmi::wait::register\)'
 # Where the kernel comes in with packets; what these call is inlined into them, or a function of its
 # own.
 entries='::start_xmit ::input::received:: ::input::handle4:: ::input::input6:: ::input::error4:: ::input::error6::
-	::decode_session ::Timer<.*>::function net_xfrm_info_get net_xfrm_info_set'
+	::rx_handler ::routes_changed ::decode_session ::Timer<.*>::function net_xfrm_info_get net_xfrm_info_set'
 
 code=$(objdump --disassemble --reloc --demangle --no-show-raw-insn "$object")
 functions=$(sed -n 's/^[0-9a-f]* <\(.*\)>:$/\1/p' <<<"$code")

@@ -106,10 +106,10 @@ inside()
 	ip netns exec "$ns" "$@"
 }
 
-# bpf_build SOURCE OBJECT: compiles a BPF program.
+# bpf_build SOURCE OBJECT [OPTIONS...]: compiles a BPF program.
 bpf_build()
 {
-	clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" -c "$1" -o "$2"
+	clang-19 -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" "${@:3}" -c "$1" -o "$2"
 }
 
 driver_loaded || driver_load || exit "$ksft_skip"

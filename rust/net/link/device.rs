@@ -176,6 +176,14 @@ impl<T: LinkOps> Device<T> {
         unsafe { self.private().link_net() }
     }
 
+    /// Returns how many packets the device has received and sent (`dev_get_tstats64()`).
+    pub(crate) fn packets(&self) -> (u64, u64) {
+        let mut stats = bindings::rtnl_link_stats64::default();
+        // SAFETY: The device is live; registered devices have per-CPU statistics (`Kind::setup`).
+        unsafe { bindings::dev_get_tstats64(self.as_raw(), &mut stats) };
+        (stats.rx_packets, stats.tx_packets)
+    }
+
     /// Sends a packet, which was handed to the device, from the link namespace through `dst`
     /// (`dst_output()`).
     ///

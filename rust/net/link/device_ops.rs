@@ -104,7 +104,10 @@ impl<T: LinkOps> VTable<T> {
         // wait until the references to them are gone, either.
         if state == bindings::netdev_reg_state_NETREG_UNREGISTERING {
             // SAFETY: The device has been registered until now, and RTNL is still held.
-            T::uninit(unsafe { Device::from_raw(dev) }, rtnl);
+            let dev = unsafe { Device::<T>::from_raw(dev) };
+            dev.clear_ingress(rtnl);
+            dev.unwatch_routes(rtnl);
+            T::uninit(dev, rtnl);
         }
         // From here on nobody finds it registered.
         //

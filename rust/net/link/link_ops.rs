@@ -90,6 +90,9 @@ impl<T: LinkOps> Kind<T> {
         unsafe {
             (*dev).netdev_ops = T::KIND.get().netdev_ops();
             (*dev).needs_free_netdev = true;
+            if let Some(ethtool) = T::ETHTOOL {
+                (*dev).ethtool_ops = ethtool.as_raw();
+            }
             // `Device::send`, `Device::receive` and `dev_get_tstats64()` depend on this.
             (*dev).set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         }

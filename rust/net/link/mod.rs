@@ -182,14 +182,22 @@
 
 mod device;
 mod device_ops;
+mod ethtool;
+mod ingress;
 mod kept;
 mod kind;
 mod link_ops;
 mod private;
 mod unregistered;
+mod watch;
 
 pub(crate) use self::{
     device::Device,
+    ethtool::{
+        Ethtool,
+        EthtoolOps, //
+    },
+    ingress::Verdict,
     kept::KeptDevice,
     kind::{
         Kind,
@@ -206,6 +214,7 @@ pub(super) use self::{
 };
 
 use super::{
+    fib_events::FibEvent,
     net_namespace::Net,
     netlink::{
         Attrs,
@@ -213,7 +222,10 @@ use super::{
         Message, //
     },
     rtnl::Rtnl,
-    skb::OwnedSkBuff, //
+    skb::{
+        OwnedSkBuff,
+        SkBuff, //
+    }, //
 };
 
 use kernel::{
@@ -237,6 +249,9 @@ pub(crate) trait LinkOps: DeviceOps {
 
     /// What the driver keeps for one network namespace.
     type Namespace: NamespaceOps;
+
+    /// What the devices have for `ethtool`, if anything.
+    const ETHTOOL: Option<&'static Ethtool<Self>> = None;
 
     /// Sets what all new devices have in common (`ops->setup`).
     fn setup(dev: &mut UnregisteredDevice<'_>);
@@ -283,6 +298,41 @@ pub(crate) trait DeviceOps: Sized + Send + Sync + 'static {
     /// Returns the index, in the link namespace, of the device over which this one sends
     /// (`ndo_get_iflink`); 0 if it is bound to none.
     fn get_iflink(&self) -> c_int;
+
+    /// Says where a packet goes that has come in by the device, and was shown to whoever watches
+    /// the device (`rx_handler_func_t`). It begins with the network header. In softirq context; for
+    /// devices with [`Device::set_ingress`].
+    fn ingress(_dev: &Device<Self>, _skb: &mut SkBuff, _rcu: &rcu::Guard) -> Verdict
+    where
+        Self: LinkOps,
+    {
+        Verdict::Pass
+    }
+
+    /// Is told of a change of routes in the device's namespace, in atomic context; for devices with
+    /// [`Device::watch_routes`]. If it fails, so does the command, where the kernel can still
+    /// refuse it.
+    fn routes_changed(_dev: &Device<Self>, _event: &FibEvent<'_>, _rcu: &rcu::Guard) -> Result
+    where
+        Self: LinkOps,
+    {
+        Ok(())
+    }
+
+    /// Is told that all it knows of routes is void, and will be told anew.
+    fn forget_routes(_dev: &Device<Self>)
+    where
+        Self: LinkOps,
+    {
+    }
+
+    /// Is told that the nexthop object `id` of the device's namespace is about to change, or has
+    /// just changed. [`Net::nexthop_changes`] counts the change once it is done.
+    fn nexthop_changes(_dev: &Device<Self>, _id: u32)
+    where
+        Self: LinkOps,
+    {
+    }
 }
 
 /// What a kind of devices does when a network namespace comes or goes (`struct pernet_operations`).

@@ -30,6 +30,7 @@
 //! ```
 
 use super::{
+    watch::Watches,
     LinkOps,
     NamespaceOps, //
 };
@@ -44,7 +45,10 @@ use crate::{
             PerNet,
             PerNetRef, //
         },
-        rtnl::Rtnl, //
+        rtnl::{
+            Rtnl,
+            RtnlCell, //
+        }, //
     }, //
 };
 
@@ -195,6 +199,8 @@ pub(crate) struct Devices<T: LinkOps> {
     /// The head of a list of [`Private::node`].
     #[pin]
     head: Opaque<kernel::bindings::list_head>,
+    /// What tells devices that are in the namespace of its routes.
+    pub(super) watches: RtnlCell<Watches<T>>,
     /// What the driver keeps.
     #[pin]
     pub(super) data: T::Namespace,
@@ -217,6 +223,7 @@ impl<T: LinkOps> PerNet for Devices<T> {
                 // SAFETY: `head` is valid for writes, and pinned.
                 unsafe { kernel::bindings::INIT_LIST_HEAD(head) }
             }),
+            watches: RtnlCell::new(Watches::new()),
             data <- T::Namespace::init(),
         })
     }

@@ -38,9 +38,15 @@ impl DropReason {
     /// The device does not carry the protocol.
     pub(crate) const UNHANDLED_PROTO: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_UNHANDLED_PROTO);
+    /// The packet is shorter than its header says.
+    pub(crate) const PKT_TOO_SMALL: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL);
     /// There is no route to the destination.
     pub(crate) const IP_OUTNOROUTES: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_OUTNOROUTES);
+    /// There is no route by which to receive the packet.
+    pub(crate) const IP_INNOROUTES: Self =
+        Self(bindings::skb_drop_reason_SKB_DROP_REASON_IP_INNOROUTES);
     /// There is no memory.
     pub(crate) const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
     /// The device needs metadata, and the packet has none that it can use.

@@ -71,6 +71,12 @@ use core::mem::offset_of;
 
 use kernel::prelude::*;
 
+/// Where an IPv4 header says what follows it, in bytes.
+const PROTOCOL: usize = offset_of!(bindings::iphdr, protocol);
+
+/// Where an IPv6 header says what follows it, in bytes.
+const NEXT_HEADER: usize = offset_of!(bindings::ipv6hdr, nexthdr);
+
 impl SkBuff {
     /// Makes the network header contiguous in memory (`pskb_inet_may_pull_reason()`). Fails, with
     /// the reason for the drop, when the packet is too short for the header of its protocol, or
@@ -89,6 +95,31 @@ impl SkBuff {
         let offset = self.network_offset() + offset_of!(bindings::iphdr, frag_off);
         self.bytes_from_head(offset)
             .is_some_and(|frag_off| u32::from(u16::from_be_bytes(frag_off)) & bindings::IP_DF != 0)
+    }
+
+    /// Returns whether the network header, which is `N` bytes long at least, says that `protocol`
+    /// follows it; false if it is not in the linear part.
+    fn is_followed_by<const N: usize>(&self, offset: usize, protocol: u32) -> bool {
+        self.network_header::<N>()
+            .and_then(|header| header.get(offset).copied())
+            .is_some_and(|it| u32::from(it) == protocol)
+    }
+
+    /// Returns whether ICMP follows the network header; false if that is not in the linear part.
+    pub(crate) fn is_icmp(&self, family: Family) -> bool {
+        match family {
+            Family::Inet => self.is_followed_by::<20>(PROTOCOL, bindings::IPPROTO_ICMP),
+            Family::Inet6 => self.is_followed_by::<40>(NEXT_HEADER, bindings::IPPROTO_ICMPV6),
+        }
+    }
+
+    /// Returns whether an IP packet of the same family follows the network header; false if that is
+    /// not in the linear part.
+    pub(in crate::net) fn is_tunnel(&self, family: Family) -> bool {
+        match family {
+            Family::Inet => self.is_followed_by::<20>(PROTOCOL, bindings::IPPROTO_IPIP),
+            Family::Inet6 => self.is_followed_by::<40>(NEXT_HEADER, bindings::IPPROTO_IPV6),
+        }
     }
 
     /// Returns where the network header begins, in bytes behind `skb->head`.

@@ -94,13 +94,11 @@ mod cases {
         let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let table = table()?;
         let mut all = Ok(());
-        let lock = Lock::take();
         // Keys that differ in high bits only, and more than the table begins with.
         for n in 0..100 {
-            let inserted = entry(n << 16, n, &dropped).and_then(|e| table.insert(e, lock.rtnl()));
+            let inserted = entry(n << 16, n, &dropped).and_then(|e| table.insert(e));
             all = all.and(inserted);
         }
-        drop(lock);
         all?;
         assert!((0..100).all(|n| found(&table, n << 16) == Some(n)));
         assert!(found(&table, 1).is_none());
@@ -115,10 +113,8 @@ mod cases {
         let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let table = table()?;
         let (first, second) = (entry(7, 1, &dropped)?, entry(7, 2, &dropped)?);
-        let lock = Lock::take();
-        let first = table.insert(first, lock.rtnl());
-        let second = table.insert(second, lock.rtnl());
-        drop(lock);
+        let first = table.insert(first);
+        let second = table.insert(second);
         first?;
         assert!(second == Err(EEXIST));
         assert_eq!(settled(&dropped), 1);
@@ -131,11 +127,9 @@ mod cases {
         let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let table = table()?;
         let first = entry(7, 1, &dropped)?;
-        let lock = Lock::take();
-        let inserted = table.insert(first, lock.rtnl());
-        let removed = table.remove(7, lock.rtnl());
-        let again = table.remove(7, lock.rtnl());
-        drop(lock);
+        let inserted = table.insert(first);
+        let removed = table.remove(7);
+        let again = table.remove(7);
         inserted?;
         assert!(again.is_none());
         assert!(found(&table, 7).is_none());
@@ -152,13 +146,11 @@ mod cases {
         let dropped = Arc::new(Atomic::new(0), GFP_KERNEL)?;
         let table = table()?;
         let first = entry(7, 1, &dropped)?;
-        let lock = Lock::take();
-        let inserted = table.insert(first, lock.rtnl());
+        let inserted = table.insert(first);
         let reader = rcu::read_lock();
-        drop(table.remove(7, lock.rtnl()));
+        drop(table.remove(7));
         let meanwhile = dropped.load(Relaxed);
         drop(reader);
-        drop(lock);
         inserted?;
         assert_eq!(meanwhile, 0);
         assert_eq!(settled(&dropped), 1);

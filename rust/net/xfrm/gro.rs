@@ -72,35 +72,61 @@ use kernel::{
 /// The length of a UDP header, in bytes.
 const UDP: usize = 8;
 
+/// Where the SPI is in a header of AH, in bytes.
+const AH_SPI: usize = offset_of!(bindings::ip_auth_hdr, spi);
+
+/// Where the Compression Parameter Index is in a header of IPComp, in bytes.
+const COMP_CPI: usize = offset_of!(bindings::ip_comp_hdr, cpi);
+
 /// The state that GRO is going to give a packet to that has just come out of a tunnel, and the
 /// family of the packet; `None` if GRO leaves it alone.
 #[inline]
 pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
     // SAFETY: Nothing is asked of the caller.
     if unsafe { bindings::datapath_gro_takes_esp() } {
-        next(skb, rcu)
+        next(skb, &[Protocol::Esp], rcu)
     } else {
         None
     }
 }
 
-/// As [`next_by_gro`], where GRO takes ESP.
+/// The state that a packet is going to enter that has just come out of another one, if it is IPsec
+/// again, or a tunnel that IPComp has left as it was.
 #[cold]
-fn next(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
+pub(crate) fn next_state(skb: &SkBuff, rcu: &rcu::Guard) -> Option<OwnedState> {
+    if let Some((state, _)) = next(skb, &[Protocol::Esp, Protocol::Ah, Protocol::Comp], rcu) {
+        return Some(state);
+    }
     let family = skb.family()?;
-    let spi = skb.bytes_anywhere(esp_offset(skb, family)?)?;
-    // Then it is a message of IKE, which uses the same port as ESP.
-    if spi == [0; 4] {
+    if !skb.is_tunnel(family) {
         return None;
     }
+    State::find_tunnel(skb.device(rcu)?.net(rcu), skb, family)
+}
+
+/// The state of one of `protocols` that the packet is for, and the family of the packet.
+#[cold]
+fn next(skb: &SkBuff, protocols: &[Protocol], rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
+    let family = skb.family()?;
+    let (protocol, offset) = header(skb, family)?;
+    if !protocols.contains(&protocol) {
+        return None;
+    }
+    let spi = match protocol {
+        // With 0 it is a message of IKE, which uses the same port as ESP.
+        Protocol::Esp => Spi::from_packet(skb.bytes_anywhere(offset).filter(|it| *it != [0; 4])?),
+        Protocol::Ah => Spi::from_packet(skb.bytes_anywhere(offset.checked_add(AH_SPI)?)?),
+        Protocol::Comp => Spi::from_cpi(skb.bytes_anywhere(offset.checked_add(COMP_CPI)?)?),
+    };
     let net = skb.device(rcu)?.net(rcu);
-    let state = State::find(net, skb, family, Protocol::Esp, Spi::from_packet(spi))?;
+    let state = State::find(net, skb, family, protocol, spi)?;
     Some((state, family))
 }
 
-/// Where ESP begins in the packet, in bytes from the network header: behind the IP header, or in
-/// UDP. `None` if there is no ESP, or the packet is a fragment, which GRO does not take.
-fn esp_offset(skb: &SkBuff, family: Family) -> Option<usize> {
+/// Where a header of IPsec begins in the packet, in bytes from the network header: behind the IP
+/// header, or in UDP. `None` if there is none, or the packet is a fragment, which nobody looks
+/// into.
+fn header(skb: &SkBuff, family: Family) -> Option<(Protocol, usize)> {
     let (protocol, offset) = match family {
         Family::Inet => {
             let [version_ihl] = skb.bytes(0)?;
@@ -126,9 +152,8 @@ fn esp_offset(skb: &SkBuff, family: Family) -> Option<usize> {
             (protocol, usize::try_from(offset).ok()?)
         }
     };
-    match protocol.into() {
-        bindings::IPPROTO_ESP => Some(offset),
-        bindings::IPPROTO_UDP => Some(offset + UDP),
-        _ => None,
+    if u32::from(protocol) == bindings::IPPROTO_UDP {
+        return Some((Protocol::Esp, offset.checked_add(UDP)?));
     }
+    Some((Protocol::from_raw(protocol)?, offset))
 }

@@ -62,6 +62,7 @@ use crate::{
             Metadata,
             SkbDst, //
         },
+        nexthop::Path,
         skb::SkBuff, //
     }, //
 };
@@ -129,6 +130,18 @@ impl Dst {
             let info = (&raw const (*state).data).cast::<bindings::xfrm_md_info>();
             Some(MdInfo::from_raw(info))
         }
+    }
+}
+
+impl Path<'_> {
+    /// The connection that the nexthop assigns packets to (`encap xfrm`), if it does.
+    pub(crate) fn xfrm_info(&self) -> Option<MdInfo> {
+        let state = self.tunnel_state()?;
+        if u32::from(state.type_) != ENCAP_XFRM {
+            return None;
+        }
+        // SAFETY: The state carries a `struct xfrm_md_info`, whoever builds it.
+        Some(unsafe { MdInfo::from_raw((&raw const state.data).cast()) })
     }
 }
 

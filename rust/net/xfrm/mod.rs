@@ -62,7 +62,10 @@ pub(crate) use self::{
     bundle::Bundle,
     error::IcmpError,
     events::EventsRegistration,
-    gro::next_by_gro,
+    gro::{
+        next_by_gro,
+        next_state, //
+    },
     input::{
         Handler,
         ProtocolRegistration,
@@ -77,6 +80,7 @@ pub(crate) use self::{
         SharedMetadata, //
     },
     policy::{
+        check_any,
         check_in,
         lookup_with_ifid,
         try_check_in, //

@@ -138,3 +138,14 @@ pub(crate) fn try_check_in(net: &Net, skb: &mut SkBuff, family: Family) -> bool 
     // header of that family. Packets come in with softirqs disabled.
     unsafe { bindings::datapath_policy_try_in(net.as_raw(), skb.as_raw(), family.as_raw()) }
 }
+
+/// Whether the policies of `net` allow a packet that came in by its device as one for this host, or
+/// as one that is forwarded. A refusal is counted. They allow any where the administrator has said
+/// so for the device (`disable_policy`).
+///
+/// Softirqs have to be disabled, as they are wherever packets come in.
+pub(crate) fn check_any(net: &Net, skb: &mut SkBuff, family: Family) -> bool {
+    // SAFETY: The namespace is live; the packet is valid, borrowed exclusively, and has a device
+    // and a network header of that family. Packets come in with softirqs disabled.
+    unsafe { bindings::datapath_policy_try_any(net.as_raw(), skb.as_raw(), family.as_raw()) }
+}

@@ -218,6 +218,14 @@ impl State {
         u32::from(flags) & bindings::XFRM_MODE_FLAG_TUNNEL != 0
     }
 
+    /// Whether ICMP errors may come through the state whose own addresses its policies do not cover
+    /// (`XFRM_STATE_ICMP`).
+    pub(crate) fn lets_icmp_in(&self) -> bool {
+        // SAFETY: The state is live; others write the whole field.
+        let flags = unsafe { read_once(&raw const (*self.as_raw()).props.flags) };
+        u32::from(flags) & bindings::XFRM_STATE_ICMP != 0
+    }
+
     /// The address family of the packet inside that the state has taken out of another one, which
     /// is now `skb` (`xfrm_ip2inner_mode()`).
     pub(crate) fn inner_family(&self, skb: &SkBuff) -> Option<Family> {
@@ -249,6 +257,17 @@ impl State {
         // SAFETY: The contract of this function; the packet is borrowed exclusively.
         let state =
             unsafe { bindings::datapath_next_state(skb.as_raw(), nexthdr, spi, family.as_raw()) };
+        // INVARIANT: The look-up returned a reference for us.
+        NonNull::new(state).map(|state| OwnedState(state.cast()))
+    }
+
+    /// The state of `net` that takes what IPComp has left as it was, a packet in `skb`, if there is
+    /// one. The network header is contiguous in memory.
+    pub(super) fn find_tunnel(net: &Net, skb: &SkBuff, family: Family) -> Option<OwnedState> {
+        // SAFETY: The namespace is live; the packet is valid, and has a header of that family.
+        let state = unsafe {
+            bindings::datapath_next_tunnel_state(skb.as_raw(), net.as_raw(), family.as_raw())
+        };
         // INVARIANT: The look-up returned a reference for us.
         NonNull::new(state).map(|state| OwnedState(state.cast()))
     }
