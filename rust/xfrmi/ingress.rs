@@ -31,8 +31,10 @@ use kernel::{
     }, //
 };
 
-/// Checks a packet that has come in by `dev`, if somebody may take it away before the stack does.
-/// Fails with `EPERM` if the policies refuse it.
+/// Checks a packet that has come out of a tunnel, in by `dev`, if somebody may take it away before
+/// the stack does. Fails with `EPERM` if the policies refuse it.
+///
+/// In transport mode the header does not yet say which protocol follows, which policies may ask for.
 #[inline]
 pub(super) fn check(skb: &mut SkBuff, dev: &Device<Interface>, rcu: &rcu::Guard) -> Result {
     if dev.has_ingress_hooks(rcu) && dev.data().check_before_ingress.load(Relaxed) {

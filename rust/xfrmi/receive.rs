@@ -199,10 +199,8 @@ fn deliver(skb: &mut SkBuff, arrival: &Arrival<'_>, rcu: &rcu::Guard) -> Result 
         if !xfrm::check_in(skb, family) {
             return Err(EPERM);
         }
-    } else {
-        if arrival.tunnel {
-            check_before_gro(skb, rcu)?;
-        }
+    } else if arrival.tunnel {
+        check_before_gro(skb, rcu)?;
         ingress::check(skb, dev, rcu)?;
     }
     // In transport mode there is no packet inside that could be routed by its connection, and the
