@@ -5,16 +5,17 @@
  * /sys/module/xfrm_interface_rust/version.
  */
 
+#include <linux/ethtool.h>
 #include <linux/module.h>
 
-#include "datapath/datapath.h"
+#include "version.h"
 
 #define VERSION "1.0.0-rc1"
 
 MODULE_VERSION(VERSION);
 
 /* What "ethtool -i" shows. In process context. */
-void datapath_drvinfo(struct ethtool_drvinfo *info, const char *driver)
+void version_drvinfo(struct ethtool_drvinfo *info, const char *driver)
 {
 	strscpy(info->driver, driver);
 	strscpy(info->version, VERSION);

@@ -43,6 +43,7 @@
 #include "../datapath/datapath.h"
 #include "../helpers/helpers.c"
 #include "../kfuncs.h"
+#include "../version.h"
 
 /* The member of a union without a name, of which bindgen counts as many as are configured. */
 const size_t RUST_CONST_HELPER_SKB_MARK = offsetof(struct sk_buff, mark);

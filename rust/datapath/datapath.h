@@ -11,7 +11,6 @@
 #ifndef _DATAPATH_H
 #define _DATAPATH_H
 
-#include <linux/ethtool.h>
 #include <linux/netdevice.h>
 #include <linux/rhashtable-types.h>
 #include <linux/skbuff.h>
@@ -51,6 +50,7 @@ void datapath_ip6_redirect(struct sk_buff *skb, struct net *net, u32 mark);
 int datapath_skb_bound_ifindex(const struct sk_buff *skb, const struct net *net);
 bool datapath_skb_has_nat(const struct sk_buff *skb);
 bool datapath_skb_is_from_here(const struct sk_buff *skb, const struct net_device *dev);
+int datapath_skb_route_vrf(const struct sk_buff *skb, const struct net_device *dev);
 
 /* u32_table.c */
 struct datapath_u32_node {
@@ -70,13 +70,10 @@ bool datapath_vrf_rcv(struct net_device *vrf, struct sk_buff *skb);
 u32 datapath_skb_secid(struct sk_buff *skb);
 bool datapath_flows_have_labels(void);
 
-/* ../trace.c */
+/* trace.c */
 void datapath_trace_drop(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
 			 int link, bool out, u32 cause);
 void datapath_trace_lookup(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
 			   int link, int error);
-
-/* ../version.c */
-void datapath_drvinfo(struct ethtool_drvinfo *info, const char *driver);
 
 #endif

@@ -5,7 +5,7 @@
 //! While nobody listens, to tell costs a call and a branch that is not taken. They may be used in
 //! any context in which packets are handled.
 //!
-//! C source: `trace.c`, `trace.h`
+//! C source: `datapath/trace.c`, `datapath/trace.h`
 //!
 //! # Examples
 //!

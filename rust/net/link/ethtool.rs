@@ -169,7 +169,7 @@ impl<T: EthtoolOps> Ethtool<T> {
     ) {
         // SAFETY: The contract of this function; the name is a string of C.
         unsafe {
-            bindings::datapath_drvinfo(info, T::NAME.as_char_ptr());
+            bindings::version_drvinfo(info, T::NAME.as_char_ptr());
         }
     }
 

@@ -11,7 +11,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-#include "datapath/datapath.h"
+#include "datapath.h"
 
 /* The ports are the first words of the transport headers that have any. */
 static void read_ports(struct trace_packet *packet, const struct sk_buff *skb, int offset)
