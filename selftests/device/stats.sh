@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Time: 45
+# Time: 60
 # Runs: alone
 #
 # What the driver says of its devices beyond what all devices say: ethtool's driver and statistics,
@@ -31,10 +31,34 @@ driver_said()
 	expect 'the version' "$(sed -n 's/^version: //p' "$tmp/driver")" "$(modinfo -F version "$MODULE")"
 }
 
+# flow COUNT: so many packets of the same flow, from the same CPU.
+flow()
+{
+	inside "$gwa" taskset 1 ping -n -q -c "$1" -i 0.02 -e 77 10.1.0.2 >/dev/null
+}
+
+# is_known: packets of the flow are not looked up.
+is_known()
+{
+	local before
+
+	before=$(statistics "$gwa" tx_bundle_known)
+	flow 5
+	[ "$(statistics "$gwa" tx_bundle_known)" = $((before + 5)) ]
+}
+
 # What has just changed is settled after a moment; only then are bundles remembered.
 warm_up()
 {
-	inside "$gwa" taskset 1 ping -n -q -c 20 -i 0.05 -e 77 10.1.0.2 >/dev/null
+	slowwait 20 is_known && return
+	check_err 1 "each packet is looked up: $(inside "$gwa" ethtool -S ipsec | tr -s ' \n' ' ')"
+	return 1
+}
+
+# more_than STATISTIC COUNT
+more_than()
+{
+	[ "$(statistics "$gwa" "$1")" -gt "$2" ]
 }
 
 # Packets of a flow whose bundle is known are not looked up.
@@ -43,23 +67,24 @@ bundles()
 	local known looked_up now_known now_looked_up stale
 
 	setup "$1"
-	warm_up
+	warm_up || return
 	read -r known looked_up <<<"$(statistics "$gwa" tx_bundle_known tx_bundle_looked_up)"
-	inside "$gwa" taskset 1 ping -n -q -c 20 -i 0.02 -e 77 10.1.0.2 >/dev/null
+	flow 20
 	read -r now_known now_looked_up <<<"$(statistics "$gwa" tx_bundle_known tx_bundle_looked_up)"
 	expect 'packets in all' $((now_known + now_looked_up)) $((known + looked_up + 20))
 	# The kernel itself changes something now and then.
 	check [ $((now_looked_up - looked_up)) -lt 5 ] -- "$((now_looked_up - looked_up)) of 20 are looked up"
 	expect 'bundles evicted' "$(statistics "$gwa" tx_bundle_evicted)" 0
+	# A change is noticed by the next packet of a flow that does not rest, and is not forgotten.
+	known=$(statistics "$gwa" tx_bundle_known)
+	job_start ip netns exec "$gwa" taskset 1 ping -n -q -i 0.02 -e 78 10.1.0.2 >/dev/null
+	defer job_stop "$job"
+	check slowwait 10 more_than tx_bundle_known "$((known + 10))" -- 'the second flow is looked up' || return
 	stale=$(statistics "$gwa" tx_bundle_stale)
 	ip -n "$gwa" xfrm state add src 192.0.2.9 dst 192.0.2.8 proto esp spi 0x99 mode tunnel \
 		aead 'rfc4106(gcm(aes))' "0x$(printf '%040x' 1)" 128
 	defer ip -n "$gwa" xfrm state deleteall spi 0x99
-	# The next packet of the same flow finds what it can't use any more.
-	inside "$gwa" taskset 1 socat -u "OPEN:/etc/hostname" UDP4:10.1.0.2:9,sourceport=777
-	ip -n "$gwa" xfrm state deleteall spi 0x99
-	inside "$gwa" taskset 1 socat -u "OPEN:/etc/hostname" UDP4:10.1.0.2:9,sourceport=777
-	check [ "$(statistics "$gwa" tx_bundle_stale)" -gt "$stale" ] -- 'nothing is stale'
+	check slowwait 10 more_than tx_bundle_stale "$stale" -- 'nothing is stale'
 }
 
 metadata()
@@ -143,11 +168,11 @@ lookups()
 {
 	setup external
 	trace_start lookup
-	warm_up
+	warm_up || return
 	check grep -qE 'if_id=7 .*dir=out result=0 .*saddr=::ffff:10.1.0.1 ' <(traced lookup) -- \
 		"the look-up is not in: $(traced lookup)"
 	echo >$tracing/trace
-	inside "$gwa" taskset 1 ping -n -q -c 5 -i 0.02 -e 77 10.1.0.2 >/dev/null
+	flow 5
 	check [ "$(grep ' lookup: ' $tracing/trace | grep -c 'saddr=::ffff:10.1.0.1 ')" -lt 3 ] -- \
 		'what is known is looked up'
 	ip -n "$gwa" xfrm state deleteall reqid 9
@@ -166,6 +191,37 @@ fields()
 	for word in family=10 saddr=fd00:1::1 daddr=fd00:1::2 proto=17 sport=4000 dport=53 reason=no_state; do
 		check grep -qw "$word" <(traced drop) -- "$word is not in: $(traced drop)"
 	done
+}
+
+# The tools read the format of events, and what it says about names, by themselves.
+by_trace_cmd()
+{
+	command -v trace-cmd >/dev/null || { skip 'trace-cmd is missing'; return; }
+	setup external
+	ip -n "$gwa" xfrm state deleteall reqid 9
+	trace-cmd record -q -o "$tmp/trace.dat" -e xfrm_interface:drop \
+		ip netns exec "$gwa" ping -n -q -c 1 -W 0.2 10.1.0.2 >"$tmp/trace-cmd" 2>&1
+	trace-cmd report -q -i "$tmp/trace.dat" >"$tmp/report" 2>&1
+	check grep -q 'drop:.*dev=ipsec if_id=7 .*dir=out reason=no_state .*daddr=::ffff:10.1.0.2 ' "$tmp/report" -- \
+		"trace-cmd shows: $(tail -n 3 "$tmp/trace-cmd" "$tmp/report")"
+}
+
+by_bpftrace()
+{
+	command -v bpftrace >/dev/null || { skip 'bpftrace is missing'; return; }
+	setup external
+	ip -n "$gwa" xfrm state deleteall reqid 9
+	job_start bpftrace -B line -e 'BEGIN { print("ready"); }
+		tracepoint:xfrm_interface:drop { printf("%d %d %d\n", args.if_id, args.out, args.result); }' \
+		>"$tmp/bpftrace" 2>&1
+	defer job_stop "$job"
+	if ! slowwait 60 grep -q ready "$tmp/bpftrace"; then
+		check_err 1 "bpftrace does not start: $(tail -n 3 "$tmp/bpftrace")"
+		return
+	fi
+	inside "$gwa" ping -n -q -c 1 -W 0.2 10.1.0.2 >/dev/null 2>&1
+	slowwait 10 grep -qx '7 1 4' "$tmp/bpftrace" ||
+		check_err 1 "bpftrace shows: $(tail -n 1 "$tmp/bpftrace")"
 }
 
 setup()
@@ -187,5 +243,7 @@ for cause in no_connection no_state policy no_policy loop too_big down in_policy
 done
 subtest lookups lookups
 subtest fields fields
+subtest by_trace_cmd by_trace_cmd
+subtest by_bpftrace by_bpftrace
 
 finish

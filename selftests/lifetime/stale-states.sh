@@ -221,7 +221,7 @@ grown()
 # While somebody else's namespace is busy with states, nothing is looked up again here.
 others_states_are_theirs()
 {
-	local before
+	local quiet busy looked_up
 
 	if [ "$DRIVER" = c ] || debug_kernel; then
 		skip 'it looks up for each packet'
@@ -230,11 +230,8 @@ others_states_are_theirs()
 	combination 4 4
 	flowing || return
 	count_calls_of "$job" xfrm_state_find || return
-	# A change of IPv6 has to settle first, for which it may be busy too long.
-	check slowwait 20 is_known -- 'each packet is looked up' || return
-	before=$(calls)
-	sent_pings 400
-	few_calls_since "$before" 'on a quiet machine' || return
+	send_400 || return
+	quiet=$looked_up
 	job_start setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Urn bash -c '
 		state="src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x77 reqid 7 mode tunnel
 			aead rfc4106(gcm(aes)) 0x$(printf "%040x" 7) 128"
@@ -246,35 +243,31 @@ others_states_are_theirs()
 		skip "users have no namespaces of their own: $(cat "$tmp/tenant")"
 		return
 	fi
-	before=$(calls)
-	sent_pings 400
-	few_calls_since "$before" 'beside a busy namespace'
+	send_400 || return
+	busy=$looked_up
+	# A CPU may miss a bundle while another one sweeps, and what the kernel changes by itself has to
+	# settle, for which a busy machine takes its time. Were it about others' states, it would be all.
+	check [ "$quiet" -le 100 ] -- "$quiet look-ups of states for 400 packets without a busy namespace: $(known)"
+	check [ "$busy" -le 100 ] -- "$busy look-ups of states for 400 packets beside a busy namespace, $quiet without: $(known)"
+	[ $((quiet + busy)) -le 8 ] || log_info "$quiet and $busy look-ups: $(known)"
 }
 
-# few_calls_since BEFORE WHEN: a CPU may miss a bundle while another one sweeps.
-few_calls_since()
-{
-	local calls_made=$(($(calls) - $1))
-
-	check [ "$calls_made" -le 4 ] -- \
-		"$calls_made look-ups of states for 400 packets $2: $(tail -n 5 "$calls/trace" | tr '\n' ';')"
-}
-
-# is_known: some packets in a row are not looked up.
-is_known()
+# send_400: waits until the flow has sent so many more packets; how many look-ups that took is in
+# looked_up.
+send_400()
 {
 	local before
 
 	before=$(calls)
-	sent_pings 20
-	[ "$(calls)" = "$before" ]
+	since_now
+	check await_seen 400 60 -- 'the flow does not send 400 packets' || return
+	looked_up=$(($(calls) - before))
 }
 
-# sent_pings COUNT: waits until the flow has sent so many more.
-sent_pings()
+# known: what the device says of what it remembers.
+known()
 {
-	since_now
-	await_seen "$1" 60
+	inside "$sender" ethtool -S ipsec | sed -n 's/^ *tx_bundle_//p' | paste -sd' '
 }
 
 setup_namespaces

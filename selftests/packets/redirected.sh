@@ -132,6 +132,27 @@ let_in_nested()
 	check reach "$gwa" "$(at 4 "$net" 2)" 3 -s "$size" -- 'it is not answered'
 }
 
+# Transport mode, with a policy that asks for what follows the header, which the header says only
+# later.
+let_in_transport()
+{
+	local family=$1 a=${under4[a]} b=${under4[b]} protocol=icmp
+
+	[ "$family" = 4 ] || a=${under6[a]} b=${under6[b]} protocol=ipv6-icmp
+	reset_gateways
+	defer reset_gateways
+	ip -n "$gwb" link add ipsec type xfrm external
+	ip -n "$gwb" link set ipsec up
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_b=
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_a= id=0 way=out
+	tunnel outer="$family" inner="$family" chain=esp:transport ns_a= id=7 way=in what=state
+	ip -n "$gwb" xfrm policy add src "$a" dst "$b" proto $protocol dir in if_id 7 \
+		tmpl src "$a" dst "$b" proto esp reqid 9 mode transport
+	attach pass
+	check reach "$gwa" "$b" -- 'it is not answered'
+	expect 'packets received on the device' "$(stat "$gwb" ipsec rx_packets)" 3
+}
+
 # An error from a router that no policy covers, about a packet that one does.
 let_in_icmp()
 {
@@ -227,6 +248,9 @@ for inner in ah:transport esp:tunnel comp:tunnel; do
 	subtest let_in_nested_${inner/:/_} let_in_nested $inner 400
 done
 subtest let_in_nested_comp_tunnel_small let_in_nested comp:tunnel 8
+for family in 4 6; do
+	subtest let_in_transport_$family let_in_transport $family
+done
 subtest let_in_icmp let_in_icmp
 subtest egress_only egress_only
 subtest switched_off switched_off
