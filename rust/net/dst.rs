@@ -102,6 +102,15 @@ unsafe impl AlwaysRefCounted for Dst {
     }
 }
 
+/// A router to which packets are handed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Router {
+    /// The family of its address, which may be another one than that of the packets.
+    pub(super) family: Family,
+    /// Its address, in network byte order. An IPv4 address is the first word, followed by zeros.
+    pub(super) address: [u32; 4],
+}
+
 impl Dst {
     /// Takes over what a look-up has returned: a route, a bundle, or an error in its place
     /// (`ERR_PTR()`). Fails with that error, and with `EINVAL` if `dst` is null.
@@ -143,19 +152,26 @@ impl Dst {
         unsafe { (*(*self.as_raw()).ops).family == family.as_raw() }
     }
 
-    /// Returns the address of the router to which packets are handed, in network byte order. It
-    /// means nothing if the next hop is the destination itself. An IPv4 address is the first word.
-    #[cfg(SHADOW)]
-    pub(super) fn router(&self) -> [u32; 4] {
+    /// Returns the router to which packets are handed, unless that is their destination.
+    pub(crate) fn router(&self) -> Option<Router> {
         // SAFETY: The dst is live, and the operations say which structure it begins. All members of
         // the unions are views of the same bytes.
         unsafe {
             if self.is_of(Family::Inet) {
                 let route = self.as_raw().cast::<bindings::rtable>();
-                (*route).__bindgen_anon_1.rt_gw6.in6_u.u6_addr32
+                let family = Family::from_raw((*route).rt_gw_family.into())?;
+                let address = match family {
+                    Family::Inet => [(*route).__bindgen_anon_1.rt_gw4, 0, 0, 0],
+                    Family::Inet6 => (*route).__bindgen_anon_1.rt_gw6.in6_u.u6_addr32,
+                };
+                ((*route).rt_uses_gateway != 0).then_some(Router { family, address })
             } else {
                 let route = self.as_raw().cast::<bindings::rt6_info>();
-                (*route).rt6i_gateway.in6_u.u6_addr32
+                let address = (*route).rt6i_gateway.in6_u.u6_addr32;
+                ((*route).rt6i_flags & bindings::RTF_GATEWAY != 0).then_some(Router {
+                    family: Family::Inet6,
+                    address,
+                })
             }
         }
     }

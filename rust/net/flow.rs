@@ -69,7 +69,10 @@ use crate::{
     bindings,
     compat::casts::u32_into_u8,
     net::{
-        dst::Dst,
+        dst::{
+            Dst,
+            Router, //
+        },
         net_namespace::Net,
         skb::SkBuff,
         Family, //
@@ -299,6 +302,21 @@ impl Flow {
         error.common().flowic_mark = mark;
         error.common().flowic_proto = protocol;
         error
+    }
+
+    /// Makes the flow of packets for `router`, with the mark `mark`, in host byte order.
+    pub(crate) fn to_router(router: Router, mark: u32) -> Self {
+        let mut raw: bindings::flowi = pin_init::zeroed();
+        match router.family {
+            Family::Inet => raw.u.ip4.daddr = router.address[0],
+            Family::Inet6 => raw.u.ip6.daddr.in6_u.u6_addr32 = router.address,
+        }
+        let mut flow = Self {
+            raw,
+            family: router.family,
+        };
+        flow.common().flowic_mark = mark;
+        flow
     }
 
     /// Returns the part of the flow that both families have.

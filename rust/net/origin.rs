@@ -4,7 +4,8 @@
 //!
 //! The kernel looks up the way of an ICMP error in the VRF of the packet's device. For a packet
 //! that a tunnel device can't send that is the tunnel device, which may carry packets of many VRFs
-//! and be in none of them. The sender is found in the VRF from which the packet came.
+//! and be in none of them. The sender is found in the VRF from which the packet came. So is a router
+//! that the packet's route names.
 //!
 //! All of it is called where devices transmit packets.
 //!
@@ -65,6 +66,27 @@ impl SkBuff {
         self.received_ifindex() != 0 && dev.is_some_and(|dev| self.origin(dev, rcu).is_some())
     }
 
+    /// Returns the index of the VRF in which the packet's route was looked up, 0 for none, where
+    /// `dev` is about to transmit it. `None` if that can't be told: the kernel answers pings and the
+    /// like from sockets that are bound to no VRF.
+    pub(crate) fn vrf_of_route(&mut self, family: Family, dev: &NetDevice) -> Option<c_int> {
+        if !self.has_route_and_header(family) {
+            return None;
+        }
+        // SAFETY: The packet is valid, has a route of its family, and a header in one piece.
+        let vrf = unsafe { bindings::datapath_skb_route_vrf(self.as_raw(), dev.as_raw()) };
+        (vrf >= 0).then_some(vrf)
+    }
+
+    /// Returns whether the packet has a route of `family`, and its header in one piece.
+    fn has_route_and_header(&mut self, family: Family) -> bool {
+        let has_header = match family {
+            Family::Inet => self.network_header::<20>().is_some(),
+            Family::Inet6 => self.network_header::<40>().is_some(),
+        };
+        has_header && matches!(self.dst(), SkbDst::Route(route) if route.is_of(family))
+    }
+
     /// Returns whether addresses of the packet's connection are translated (`IPS_NAT_MASK`).
     pub(crate) fn has_nat(&self) -> bool {
         // SAFETY: The packet is valid.
@@ -99,11 +121,7 @@ impl SkBuff {
         let Some(family) = self.family() else {
             return false;
         };
-        let has_header = match family {
-            Family::Inet => self.network_header::<20>().is_some(),
-            Family::Inet6 => self.network_header::<40>().is_some(),
-        };
-        if !has_header || !matches!(self.dst(), SkbDst::Route(route) if route.is_of(family)) {
+        if !self.has_route_and_header(family) {
             return false;
         }
         // SAFETY: The packet is valid, has a route of its family, and a header in one piece.

@@ -17,11 +17,15 @@
 //! - [`namespace`]: what is kept for each network namespace
 //! - [`table`]: which device an `if_id` belongs to
 //! - [`encap`]: how routes name the connection of their packets
+//! - `ethtool`: their private flags
+//! - [`stats`]: their statistics
 //!
 //! Packets on their way out:
 //!
 //! - [`transmit`]: what is done to each of them
 //! - [`look_up`]: through which states one goes
+//! - [`tunnel_id`]: TC and Open vSwitch name the connection
+//! - [`next_hop`]: a route names a router instead
 //! - [`key`]: what tells one look-up from another
 //! - [`cache`]: a table of a fixed size that forgets
 //! - [`remembered`]: what is remembered for the packets that follow
@@ -33,6 +37,8 @@
 //!
 //! - [`receive`]: which device they came in by
 //! - [`session`]: which policies they have to satisfy
+//! - [`ingress`]: whether they satisfy them before somebody redirects them
+//! - [`vrf_by_route`]: by which VRF they come in, from [`claims`], [`leads`] and [`owners`]
 //! - [`errors`]: ICMP errors about packets that went out
 //!
 //! `docs/architecture.md` shows how they work together.
@@ -56,6 +62,7 @@ pub(crate) mod leads;
 pub(crate) mod link;
 pub(crate) mod look_up;
 pub(crate) mod namespace;
+pub(crate) mod next_hop;
 pub(crate) mod owners;
 pub(crate) mod receive;
 pub(crate) mod remembered;

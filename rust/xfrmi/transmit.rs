@@ -15,6 +15,7 @@ use super::{
         self,
         Refusal, //
     },
+    next_hop,
     remembered,
     stats::Cause,
     tunnel_id,
@@ -170,7 +171,7 @@ fn unknown(
     key: Option<&BundleKey>,
     rcu: &rcu::Guard,
 ) -> Result<ARef<Dst>, Unprepared> {
-    if tunnel_id::adopt(dev, skb, family, rcu)? {
+    if tunnel_id::adopt(dev, skb, family, rcu)? || next_hop::adopt(dev, skb, family, rcu)? {
         return Err(Unprepared::Again);
     }
     Ok(look_up::find(dev, skb, family, key, true, rcu)?)

@@ -4,16 +4,17 @@
 #
 # A hub of strongSwan's with two tenants in VRFs, and an external device with vrf-by-route: no rule, no
 # mark, no BPF. Each tenant has a road warrior behind the same NAT, with the same address, and a host
-# behind the hub, again with the same.
+# behind the hub, again with the same. Behind the road warrior is a network, of which it tells FRR on
+# the hub by BGP.
 #
-#	road1 (10.9.0.1) --+                              +-- [red1] right1 10.0.2.2
-#	                   +-- gwa (NAT) ===== gwb [ipsec]
-#	road2 (10.9.0.1) --+                              +-- [red2] right2 10.0.2.2
+#	10.6.0.0/24 -- road1 (10.9.0.1) --+                              +-- [red1] right1 10.0.2.2
+#	                                  +-- gwa (NAT) ===== gwb [ipsec]
+#	10.6.0.0/24 -- road2 (10.9.0.1) --+                              +-- [red2] right2 10.0.2.2
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/ike.sh"
 
-need /usr/sbin/charon-systemd swanctl socat
+need /usr/sbin/charon-systemd swanctl socat /usr/lib/frr/bgpd bird
 
 gw1='' gw2='' right1='' right2=''
 
@@ -52,6 +53,7 @@ road()
 					hub {
 						if_id_in = 7
 						if_id_out = 7
+						local_ts = dynamic,10.6.0.0/24
 						remote_ts = 10.0.2.0/24
 						esp_proposals = aes128gcm16
 					}
@@ -117,6 +119,7 @@ hub()
 						if_id_in = 20$i
 						if_id_out = 20$i
 						local_ts = 10.0.2.0/24
+						remote_ts = dynamic,10.6.0.0/24
 						esp_proposals = aes128gcm16
 					}
 				}
@@ -246,11 +249,114 @@ from_the_vrf()
 	check silent "$gw1" 10.0.2.9 -- "another tenant's road warrior reaches it"
 }
 
+# speak_bgp NUMBER: the road warrior, which tells of the network behind it.
+speak_bgp()
+{
+	local i=$1 ns=gw$1
+
+	ip -n "${!ns}" addr replace 10.6.0.1/32 dev lo
+	cat >"$tmp/$i/bird.conf" <<-END
+		router id 10.9.0.1;
+		protocol device {
+		}
+		protocol static {
+			ipv4;
+			route 10.6.0.0/24 blackhole;
+		}
+		protocol bgp hub {
+			local 10.9.0.1 as 6500$i;
+			neighbor 10.0.2.1 as 65000;
+			multihop 2;
+			connect retry time 2;
+			connect delay time 1;
+			ipv4 {
+				import all;
+				export where proto = "static1";
+				next hop self;
+			};
+		}
+	END
+	job_start ip netns exec "${!ns}" bird -f -c "$tmp/$i/bird.conf" -s "$tmp/$i/bird.socket" >"$tmp/$i/bird.log" 2>&1
+	defer job_stop "$job"
+}
+
+# frr: FRR's daemons on the hub, which know nothing of IPsec.
+frr()
+{
+	local i daemon args
+
+	# They give up root's rights.
+	dir=$(mktemp -d /run/frr.XXXXXX)
+	defer rm -rf "$dir"
+	mkdir -p /run/frr
+	chown frr:frrvty "$dir" /run/frr
+	{
+		echo 'frr defaults datacenter'
+		for i in 1 2; do
+			cat <<-END
+				router bgp 65000 vrf red$i
+				 bgp router-id 10.0.2.1
+				 no bgp ebgp-requires-policy
+				 neighbor 10.9.0.1 remote-as external
+				 neighbor 10.9.0.1 ebgp-multihop 2
+				 neighbor 10.9.0.1 passive
+				 address-family ipv4 unicast
+				  redistribute connected
+				 exit-address-family
+			END
+		done
+	} >"$dir/frr.conf"
+	for daemon in zebra bgpd; do
+		args=(-f "$dir/frr.conf" -i "$dir/$daemon.pid" -z "$dir/zserv.api"
+			--vty_socket "$dir" -P 0 --log "file:$dir/$daemon.log")
+		job_start ip netns exec "$gwb" "/usr/lib/frr/$daemon" "${args[@]}" >"$dir/$daemon.out" 2>&1
+		defer job_stop "$job"
+		check slowwait 30 test -S "$dir/$daemon.vty" -- "$daemon does not start: $(cat "$dir/$daemon.out")" || return
+	done
+}
+
+# learned NUMBER: the route that FRR has learned from a road warrior.
+learned()
+{
+	ip -n "$gwb" -j route show 10.6.0.0/24 vrf "red$1" proto bgp | jq -r '.[] | [.gateway, .dev] | join(" ")'
+}
+
+# is_learned NUMBER
+is_learned()
+{
+	[ -n "$(learned "$1")" ]
+}
+
+# The sessions are those of the VRFs, and what they learn is used: FRR has no encapsulation for it,
+# but a router that a connection leads to.
+bgp()
+{
+	local i right ns before dir
+
+	for i in 1 2; do
+		speak_bgp $i
+	done
+	frr || return
+	for i in 1 2; do
+		if ! slowwait 60 is_learned $i >/dev/null; then
+			check_err 1 "red$i learns nothing: $(tail -n 1 "$dir/bgpd.log"), $(tail -n 1 "$tmp/$i/bird.log")"
+			return
+		fi
+		expect "the route of red$i" "$(learned $i)" '10.9.0.1 ipsec'
+	done
+	for i in 1 2; do
+		right=right$i ns=gw$i
+		before=$(stat "${!ns}" ipsec rx_packets)
+		check reach "${!right}" 10.6.0.1 20 -- "tenant $i does not reach the network behind its road warrior"
+		check [ $(($(stat "${!ns}" ipsec rx_packets) - before)) -ge 20 ] -- "it is another's"
+	done
+}
+
 if ! setup_hub; then
 	subtest daemons check_err 1 'a daemon does not start'
 	finish
 fi
-for name in each_reaches_its_own called_back rekeyed one_leaves from_the_vrf; do
+for name in each_reaches_its_own called_back rekeyed one_leaves from_the_vrf bgp; do
 	subtest $name $name
 done
 logs "$tmp"/{1,2,b}/log
