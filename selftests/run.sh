@@ -10,6 +10,7 @@
 #			are subtests of it, "packets/" is a folder, "@leaks" are those that say "Also: leaks"
 #	ALL=1		all combinations of families and the like, where a few stand for the rest
 #	V=1		with what the kernel knows about each failure
+#	UNTIL=N		tests that have not begun after N seconds are skipped
 #
 #	run.sh --list	prints which tests these are, in the order in which they run, and runs none
 #
@@ -23,6 +24,7 @@
 #			test has this line.
 #	# Runs: alone	not beside others: it unloads the driver, sees what others make it drop or release, or
 #			keeps them from changing any device for most of the time
+#	# Only: rust	not with the C driver unless it is named: it would say the same, or nothing
 #	# Also: WORD...	where else it belongs: "leaks" are those that make and delete most, which run also under
 #			kmemleak; "meetings" those in which CPUs meet, for KCSAN
 
@@ -47,7 +49,7 @@ bad()
 }
 
 # Of each test, by its name: its file and what that says.
-declare -A files=() times=() alone=() also=()
+declare -A files=() times=() alone=() only=() also=()
 
 # read_head FILE: what the comments at the top of a test say.
 read_head()
@@ -59,12 +61,13 @@ read_head()
 		bad "$file and ${files[$name]} have the same name"
 		return
 	fi
-	files[$name]=$file alone[$name]='' also[$name]=''
+	files[$name]=$file alone[$name]='' only[$name]='' also[$name]=''
 	while IFS= read -r line && [[ $line = '#'* ]]; do
 		[[ $line =~ ^'# '([A-Z][a-z]+)': '(.*)$ ]] || continue
 		value=${BASH_REMATCH[2]}
 		case ${BASH_REMATCH[1]}:$value in
 		Runs:alone) alone[$name]=yes ;;
+		Only:rust) only[$name]=rust ;;
 		Time:*)
 			[[ $value =~ ^[1-9][0-9]*$ ]] || bad "$file: a time is a number of seconds, not '$value'"
 			times[$name]=$value
@@ -75,7 +78,7 @@ read_head()
 			done
 			also[$name]=$value
 			;;
-		*) bad "$file: '$line' is none of 'Time: N', 'Runs: alone', 'Also: ...'" ;;
+		*) bad "$file: '$line' is none of 'Time: N', 'Runs: alone', 'Only: rust', 'Also: ...'" ;;
 		esac
 	done <"$here/$file"
 	[ -n "${times[$name]-}" ] || bad "$file: an executable file is a test, which says '# Time: N' at its top"
@@ -137,7 +140,10 @@ if [ "$wrong" -eq 0 ]; then
 			selected "$entry"
 		done
 	else
-		mapfile -t tests < <(in_order "${!files[@]}")
+		for name in "${!files[@]}"; do
+			[ "${only[$name]:-$DRIVER}" != "$DRIVER" ] || tests+=("$name")
+		done
+		mapfile -t tests < <(in_order "${tests[@]}")
 		complete=yes
 	fi
 fi
@@ -186,6 +192,9 @@ esac
 
 # How long one file may take, in seconds, on a machine that is only emulated.
 limit=${LIMIT:-1200}
+
+# When there is no more time for tests that have not begun.
+until=${UNTIL:+$(($(date +%s) + UNTIL))}
 
 # How many run at once: more than there are CPUs, since most wait more than they compute.
 jobs=${JOBS:-$(($(nproc) + 1))}
@@ -267,6 +276,10 @@ run_file()
 	[ "$file" = "$1" ] || subtests=${1#*:}
 	name=${file##*/}
 	name=${name%.*}
+	if [ -n "$until" ] && [ "$(date +%s)" -ge "$until" ]; then
+		printf '%s\tlate\n' "$name"
+		return
+	fi
 	SUBTESTS=$subtests timeout -k 10 "$limit" "$here/$file" </dev/null 2>&1 | sed -u "s/^/$name\t/"
 	printf '%s\tended %s %s\n' "$name" "${PIPESTATUS[0]}" $((SECONDS - start))
 }
@@ -301,6 +314,10 @@ results()
 			[ "$name" != allocation-faults ] || short_from=$(log_lines) short_to=1000000000
 			;;
 		'1..'* | '# Totals'*) ;;
+		late)
+			complete=''
+			result skip "$name: begins" 'no time is left for it'
+			;;
 		'ended '*)
 			read -r _ what comment <<<"$line"
 			case $what in
@@ -354,7 +371,7 @@ for entry in "${tests[@]}"; do
 		together+=("$entry")
 	fi
 done
-export here limit
+export here limit until
 export -f run_file
 results < <(
 	in_parallel()

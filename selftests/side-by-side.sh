@@ -3,7 +3,9 @@
 #
 # Runs the selftests with the kernel's C driver and with ours, on the same machine, and prints the
 # results beside each other: a row for each behaviour, a column for each driver. The C driver has to
-# fail exactly what expect/known-c-failures lists, which says why.
+# fail exactly what expect/known-c-failures lists, which says why. Ours is first, and whole; on a
+# machine that is so slow that it has not begun a test of the C driver within the hour, that is
+# skipped.
 #
 # Takes the same environment as run.sh. The last line counts the results of both runs.
 
@@ -11,8 +13,9 @@ here=$(dirname "$(readlink -e "$0")")
 results=${RESULTS:-/results}
 failed=0
 
-for driver in c rust; do
+for driver in rust c; do
 	echo "# === selftests with the $driver driver"
+	[ $driver = rust ] || export UNTIL=$((3600 - SECONDS))
 	# The last line of each run would read as that of the whole.
 	DRIVER=$driver "$here/run.sh" | tee "$results/$driver.tap" |
 		sed -u 's/^\([0-9]* passed, .*\)/# \1/'

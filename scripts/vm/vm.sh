@@ -96,11 +96,12 @@ chmod 755 "$work"
 [ -n "$results" ] || results=$work/results
 mkdir -p "$results"
 binds+=(--bind "$work" "$root/vm" --bind "$results" "$root/results")
-guest_tools=:
+# What is done in the sandbox before the machine starts.
+prepare='/src/scripts/vm/hot-files.sh >/vm/hot-files'
 if [ -n "$root" ]; then
 	binds+=(--bind "$work" /vm)
 	qemu_for_root "$work/qemu-system-aarch64" aarch64 /vm/guest
-	guest_tools='cp -r /usr/lib/python3/dist-packages/virtme/guest /vm/'
+	prepare='cp -r /usr/lib/python3/dist-packages/virtme/guest /vm/; : >/vm/hot-files'
 fi
 
 vng=(vng -r "$root/usr/lib/modules/\$RELEASE/vmlinuz" --user root --cpus "$cpus" --memory "$memory"
@@ -129,6 +130,9 @@ else
 		# The root file system is shared read-only, but for /results; the mount has to allow
 		# it.
 		printf 'mount -o remount,rw / && cd /src || exit\n'
+		# The guest sees the sandbox through overlays, which copy to memory what is written. With
+		# these files there, starting "ip" takes half the time.
+		printf 'xargs -r touch -c </vm/hot-files\n'
 		printf 'export TERM=dumb\n'
 		[[ ! $kernel =~ ^(stock|[0-9].*)$ ]] ||
 			printf 'export MODULE=/src/out/%s/rust/xfrm_interface_rust.ko\n' "$kernel"
@@ -156,7 +160,7 @@ chmod +x "$work/virtiofsd"
 # In a process namespace, whose processes go with the first of them: whatever QEMU or virtme-ng
 # start, and whatever group they are in. That one is killed when unshare is, and that is told when
 # this script is gone.
-run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "$guest_tools; PATH=/vm:\$PATH RELEASE=\$(ls $root/usr/lib/modules | head -n 1); exec $inside")
+run=(unshare --pid --fork --kill-child "$top/scripts/vm/sandbox.sh" run "${binds[@]}" -- bash -c "$prepare; PATH=/vm:\$PATH RELEASE=\$(ls $root/usr/lib/modules | head -n 1); exec $inside")
 if [ -n "$shell" ]; then
 	setpriv --pdeathsig KILL "${run[@]}"
 	exit

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 52
 # Runs: alone
+# Only: rust
 #
 # What an administrator changes while packets flow: changes/main.c says how changes are drawn, and
 # what must hold after each. It makes its own namespaces, drawn in changes/world.h.

@@ -101,7 +101,9 @@ gateway_dies()
 	check reach "$gwa" "$(printf "$gateway" "${in_use#way}")" 1 -- 'the gateway is not back' || return
 	since_now
 	go "$in_use:0x1010" 3 'its return'
-	# The same at once, as a routing daemon or a user can do it.
+	# The same at once, as a routing daemon or a user can do it. A packet that was already on its way
+	# there asks for the gateway, which must not answer.
+	tc -n "$gwb" filter add dev "$in_use" ingress matchall action drop
 	# shellcheck disable=SC2059
 	after "$other:0x1010" ip -n "$gwa" neigh change "$(printf "$gateway" "${in_use#way}")" dev "$in_use" nud failed
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 240
 # Runs: alone
+# Only: rust
 #
 # tools/xfrm-interface-switch changes the driver under traffic: to the other one and back. What it
 # says of itself is not believed: before and after are compared by what ip, tc, sysctl, ethtool and

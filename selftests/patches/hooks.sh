@@ -5,28 +5,10 @@
 # What the patches in patches/7.3 add to the kernel, used as an operator would: with iproute2 as it
 # is, and without BPF. Tenants that share one external device are told apart on the way in by
 # routing rules and by filters.
-#
-# A kernel that calls itself "patched" has to have what the patches add, and so has any with
-# HOOKS=1; on others these subtests are skipped. What the patches must leave alone is tested on all
-# kernels.
+# What the patches must leave alone is tested on all kernels.
 
 . "$(dirname "$0")/../lib/tenants.sh"
-
-# Nobody tries what works: a patch that has ceased to would go unnoticed.
-patched()
-{
-	[ "${HOOKS-}" = 1 ] || [[ $(uname -r) = *-patched* ]]
-}
-
-# hook NAME COMMAND...: a subtest for which the kernel needs the patches.
-hook()
-{
-	local name=$1
-	shift
-
-	patched || set -- skip 'the kernel is without patches/7.3'
-	subtest "$name" "$@"
-}
+. "$(dirname "$0")/../lib/patches.sh"
 
 ################################################################################
 # Routing rules
