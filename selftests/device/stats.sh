@@ -82,7 +82,7 @@ bundles()
 	check slowwait 10 more_than tx_bundle_known "$((known + 10))" -- 'the second flow is looked up' || return
 	stale=$(statistics "$gwa" tx_bundle_stale)
 	ip -n "$gwa" xfrm state add src 192.0.2.9 dst 192.0.2.8 proto esp spi 0x99 mode tunnel \
-		aead 'rfc4106(gcm(aes))' "0x$(printf '%040x' 1)" 128
+		aead 'rfc4106(gcm(aes))' "0x$(printf '%040x' 1)" 128 if_id 7
 	defer ip -n "$gwa" xfrm state deleteall spi 0x99
 	check slowwait 10 more_than tx_bundle_stale "$stale" -- 'nothing is stale'
 }
@@ -90,6 +90,8 @@ bundles()
 metadata()
 {
 	setup external
+	# What another device has made for the same connection is forgotten by then.
+	sleep 2.5
 	check reach "$gwa" 10.1.0.2 20 -- 'no answer' || return
 	statistics "$gwb" rx_metadata_shared rx_metadata_made >"$tmp/metadata"
 	expect 'metadata shared and made, together' "$(awk '{ print $1 + $2 }' "$tmp/metadata")" 20
@@ -206,6 +208,17 @@ by_trace_cmd()
 		"trace-cmd shows: $(tail -n 3 "$tmp/trace-cmd" "$tmp/report")"
 }
 
+by_perf()
+{
+	command -v perf >/dev/null || { skip 'perf is missing: install linux-perf'; return; }
+	setup external
+	ip -n "$gwa" xfrm state deleteall reqid 9
+	perf trace --no-syscalls -e xfrm_interface:drop -o "$tmp/perf" \
+		ip netns exec "$gwa" ping -n -q -c 1 -W 0.2 10.1.0.2 >"$tmp/said" 2>&1
+	check grep -q 'xfrm_interface:drop(dev: "ipsec", .*if_id: 7, result: 4, out: 1' "$tmp/perf" -- \
+		"perf shows: $(tail -n 1 "$tmp/perf") $(tail -n 1 "$tmp/said")"
+}
+
 by_bpftrace()
 {
 	command -v bpftrace >/dev/null || { skip 'bpftrace is missing'; return; }
@@ -245,5 +258,6 @@ subtest lookups lookups
 subtest fields fields
 subtest by_trace_cmd by_trace_cmd
 subtest by_bpftrace by_bpftrace
+subtest by_perf by_perf
 
 finish

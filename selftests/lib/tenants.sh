@@ -94,6 +94,37 @@ mark_by_connection()
 	END
 }
 
+# no_routes_across: no routing table of gwa leads to the right hosts any more, so that something else
+# has to choose the connection.
+no_routes_across()
+{
+	local i
+
+	for i in 1 2 3; do
+		ip -n "$gwa" route del 10.0.2.0/24 vrf red$i
+		ip -n "$gwa" route del fd00:b::/64 vrf red$i
+	done
+	# IPv6 wants a route that leads to the device.
+	ip -n "$gwa" route add fd00:b::/64 dev ipsec
+}
+
+# out_by_tc NUMBER [ID]: what comes from that tenant's left host goes to the device, with that id of
+# an IP tunnel.
+out_by_tc()
+{
+	local i=$1 id=${2:-$1} prefix protocol
+
+	tc -n "$gwa" qdisc replace dev "host$i" clsact
+	for prefix in 10.0.2.0/24 fd00:b::/64; do
+		protocol=ip
+		[[ $prefix != *:* ]] || protocol=ipv6
+		tc -n "$gwa" filter add dev "host$i" ingress protocol $protocol flower dst_ip $prefix \
+			action tunnel_key set id "$id" src_ip 198.51.100.1 dst_ip 198.51.100.2 \
+			action mirred egress redirect dev ipsec
+	done
+	defer tc -n "$gwa" qdisc del dev "host$i" clsact
+}
+
 # who NUMBER ADDRESS [SECONDS]: who answers a tenant's left host within that time; nobody, perhaps.
 who()
 {

@@ -8,28 +8,12 @@
 
 . "$(dirname "$0")/../lib/tenants.sh"
 
-# by_tc NUMBER [ID]: what comes from that tenant's host goes to the device, through that tunnel.
-by_tc()
-{
-	local i=$1 id=${2:-$1} prefix protocol
-
-	tc -n "$gwa" qdisc replace dev "host$i" clsact
-	for prefix in 10.0.2.0/24 fd00:b::/64; do
-		protocol=ip
-		[[ $prefix != *:* ]] || protocol=ipv6
-		tc -n "$gwa" filter add dev "host$i" ingress protocol $protocol flower dst_ip $prefix \
-			action tunnel_key set id "$id" src_ip 198.51.100.1 dst_ip 198.51.100.2 \
-			action mirred egress redirect dev ipsec
-	done
-	defer tc -n "$gwa" qdisc del dev "host$i" clsact
-}
-
 tc_chooses()
 {
 	local i
 
 	for i in 1 2 3; do
-		by_tc $i
+		out_by_tc $i
 	done
 	check reach "$left1" "$1" -- 'it is not answered' || return
 	each_reaches_its_own "$1"
@@ -42,7 +26,7 @@ tc_refused()
 {
 	local dropped
 
-	by_tc 1 "$1"
+	out_by_tc 1 "$1"
 	dropped=$(stat "$gwa" ipsec tx_dropped)
 	check silent "$left1" "$2" -- 'it is answered'
 	expect 'packets that were dropped' "$(($(stat "$gwa" ipsec tx_dropped) - dropped))" 3
@@ -52,7 +36,7 @@ tc_refused()
 # A packet that has no states yet waits, and then belongs to the same connection.
 tc_waits()
 {
-	by_tc 2
+	out_by_tc 2
 	defer inside "$gwa" sysctl -qw net.core.xfrm_larval_drop=1
 	inside "$gwa" sysctl -qw net.core.xfrm_larval_drop=0
 	ip -n "$gwa" xfrm state deleteall reqid 17
@@ -181,14 +165,9 @@ ovs_too_large()
 }
 
 setup_tenants
-for i in 1 2 3; do
-	ip -n "$gwa" route del 10.0.2.0/24 vrf red$i
-	ip -n "$gwa" route del fd00:b::/64 vrf red$i
-done
+no_routes_across
 mark_by_connection "$gwa"
 mark_by_connection "$gwb"
-# IPv6 wants a route that leads to the device.
-ip -n "$gwa" route add fd00:b::/64 dev ipsec
 errors='0 0'
 
 subtest tc_4 tc_chooses 10.0.2.2
