@@ -63,6 +63,11 @@ struct datapath_u32_node *datapath_u32_table_lookup(struct rhashtable *ht, u32 k
 int datapath_u32_table_insert(struct rhashtable *ht, struct datapath_u32_node *node);
 int datapath_u32_table_remove(struct rhashtable *ht, struct datapath_u32_node *node);
 
+/* states.c */
+bool datapath_states_added(struct net *net, struct xfrm_state *marker,
+			   void (*added)(void *data, u32 if_id), void *data);
+void datapath_states_leave(struct net *net, struct xfrm_state *marker);
+
 /* vrf.c */
 bool datapath_vrf_rcv(struct net_device *vrf, struct sk_buff *skb);
 

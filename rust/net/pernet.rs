@@ -154,6 +154,10 @@ pub(crate) trait PerNet: Sized + Send + Sync + 'static {
     /// given out. The module has to drop those that exist; the removal of the namespace waits for
     /// that. May sleep.
     fn exit(net: &Net);
+
+    /// Is called before the value of the namespace is dropped, when nobody refers to it any more:
+    /// the last time that it can do anything with the namespace. May sleep.
+    fn leave(self: Pin<&Self>, _net: &Net) {}
 }
 
 /// Names the `static` that is the slot for values of type `T`.
@@ -461,6 +465,7 @@ impl<T: PerNet> PerNetSlot<T> {
                 while holds.is_in_use() {
                     fsleep(Delta::from_millis(1));
                 }
+                Pin::new_unchecked(&(*stored).kept.assume_init_ref().data).leave(net);
                 (*stored).kept.assume_init_drop();
             })
         };

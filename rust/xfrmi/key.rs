@@ -82,6 +82,13 @@ impl BundleKey {
         }
     }
 
+    /// The `if_id` of the connection, in host byte order.
+    #[inline]
+    pub(crate) fn if_id(&self) -> u32 {
+        // CAST: The upper half is the `if_id`.
+        (self.connection.0 >> 32) as u32
+    }
+
     /// Whether the key is for packets of this connection.
     pub(crate) fn is_of(&self, info: MdInfo) -> bool {
         self.connection == InfoKey::new(info)

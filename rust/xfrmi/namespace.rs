@@ -25,6 +25,7 @@ pub(crate) struct Namespace {
     #[pin]
     pub(super) interfaces: Interfaces,
     /// What has changed that look-ups depend on.
+    #[pin]
     pub(super) changes: Changes,
 }
 
@@ -32,12 +33,16 @@ impl NamespaceOps for Namespace {
     fn init() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             interfaces <- Interfaces::new(),
-            changes: Changes::new(),
+            changes <- Changes::new(),
         })
     }
 
     fn exit(net: &Net) {
         remembered::forget(net);
         wait::look();
+    }
+
+    fn leave(&self, net: &Net) {
+        self.changes.leave(net);
     }
 }

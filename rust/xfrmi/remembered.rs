@@ -53,7 +53,8 @@ use crate::net::{
         Bundle,
         MdInfo,
         SharedMetadata, //
-    }, //
+    },
+    Family, //
 };
 
 use kernel::{
@@ -82,17 +83,19 @@ static CACHES: PerCpuSlot<Timer<Caches>> = PerCpuSlot::new();
 struct KnownBundle {
     /// The bundle.
     bundle: Bundle,
-    /// The generation of the link namespace before the look-up.
+    /// The generation of the connection before the look-up.
     generation: Generation,
+    /// Whether the bundle has to do with IPv6.
+    has_inet6: bool,
     /// When the look-up began.
     since: Instant,
 }
 
 impl KnownBundle {
-    /// Whether the bundle can be used while the namespace is at `generation`.
+    /// Whether the bundle can be used while the connection is at `generation`.
     #[inline]
     fn is_valid(&self, generation: Generation, rcu: &rcu::Guard) -> bool {
-        self.generation == generation
+        self.generation.is_still(generation, self.has_inet6)
             && self.since.elapsed() < atomic::load(&LIFETIME)
             && self.bundle.is_valid(rcu)
     }
@@ -147,7 +150,7 @@ pub(super) fn known_bundle(
     dev: &Device<Interface>,
     rcu: &rcu::Guard,
 ) -> Option<ARef<Dst>> {
-    let generation = Generation::now(dev.link_net(), rcu)?;
+    let generation = Generation::now(dev.link_net(), key.if_id(), rcu)?;
     CACHES.get(rcu)?.data().bundles.get(key, |found| {
         if !found.is_valid(generation, rcu) {
             dev.data().stats.count(Event::Stale);
@@ -163,26 +166,31 @@ pub(super) fn known_bundle(
 pub(super) struct BeforeLookUp {
     /// What the bundle is going to be known by.
     key: BundleKey,
-    /// The generation of the link namespace.
+    /// The generation of the connection.
     generation: Generation,
+    /// Whether a look-up finds all of IPv6 that the generation counts.
+    is_settled: bool,
     /// The time.
     since: Instant,
 }
 
 impl BeforeLookUp {
-    /// Begins a look-up in `net` for packets with this key. `None` if its result must not be
-    /// remembered, because it may not find what has just changed.
+    /// Begins a look-up in `net` for packets with this key. `None` if its result is not to be
+    /// remembered, because the namespace goes.
     pub(super) fn begin(key: BundleKey, net: &Net, rcu: &rcu::Guard) -> Option<Self> {
         let since = Instant::now();
+        let (generation, is_settled) = Generation::before_look_up(net, key.if_id(), rcu)?;
         Some(Self {
             key,
-            generation: Generation::before_look_up(net, rcu)?,
+            generation,
+            is_settled,
             since,
         })
     }
 
     /// Remembers `dst`, which was found for packets of `flow` and may refer to the namespaces of
-    /// `holds`, if it is a [`Bundle`] that may be kept. Returns whether another one gave way to it.
+    /// `holds`, if it is a [`Bundle`] that may be kept, and what has just changed was found for
+    /// certain. Returns whether another one gave way to it.
     pub(super) fn found(
         self,
         dst: &Dst,
@@ -194,9 +202,14 @@ impl BeforeLookUp {
         else {
             return false;
         };
+        let has_inet6 = bundle.involves(Family::Inet6);
+        if has_inet6 && !self.is_settled {
+            return false;
+        }
         let found = KnownBundle {
             bundle,
             generation: self.generation,
+            has_inet6,
             since: self.since,
         };
         let put = caches.data().bundles.put(self.key, found);

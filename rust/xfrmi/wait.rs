@@ -149,7 +149,8 @@ impl Queue {
         let mut tried = None;
         if let Some(dev) = packet.device(rcu) {
             let net = dev.link_net();
-            tried = Generation::now(net, rcu).map(|generation| (Instant::now(), generation));
+            tried = Generation::now(net, place.connection.1, rcu)
+                .map(|generation| (Instant::now(), generation));
             let longest = ticks(net.acquire_expires().saturating_mul(1000));
             if place.since.elapsed() >= longest {
                 attempt = self.for_the_last_time;

@@ -150,6 +150,30 @@ if_id_of_state_changes()
 	if_id=5 after under:0x1010 esp update 0x1010 9
 }
 
+# An update that does not say which connection the state is of: that stays what it is. A state that is
+# about to expire is not preferred any more, until it has another limit.
+state_updated_without_if_id()
+{
+	combination 4 4
+	flowing || return
+	sleep 1.1
+	after under:0x2000 esp add 0x2000 9 || return
+	after under:0x1010 about_to_expire 0x2000 || return
+	after under:0x2000 esp_of_none update 0x2000 9 limit time-soft 1000
+}
+
+about_to_expire()
+{
+	esp update "$1" 9 limit time-soft 1 && sleep 2.5
+}
+
+esp_of_none()
+{
+	local if_id=0
+
+	esp "$@"
+}
+
 # Of two states that are as good as each other the look-up takes the first. When the table grows, a
 # moment after there are more states than it has places, what was first is last. The worker that
 # lets it grow has to wait for a CPU, so that packets come in between.
@@ -218,58 +242,6 @@ grown()
 	[[ $(table) = *" $((2 * $1))" ]]
 }
 
-# While somebody else's namespace is busy with states, nothing is looked up again here.
-others_states_are_theirs()
-{
-	local quiet busy looked_up
-
-	if [ "$DRIVER" = c ] || debug_kernel; then
-		skip 'it looks up for each packet'
-		return
-	fi
-	combination 4 4
-	flowing || return
-	count_calls_of "$job" xfrm_state_find || return
-	send_400 || return
-	quiet=$looked_up
-	job_start setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Urn bash -c '
-		state="src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x77 reqid 7 mode tunnel
-			aead rfc4106(gcm(aes)) 0x$(printf "%040x" 7) 128"
-		ip xfrm state add $(echo $state) && echo added && while :; do
-			for ((i = 0; i < 100; i++)); do echo xfrm state update $(echo $state); done | ip -batch - || exit
-		done' >"$tmp/tenant" 2>&1
-	defer job_stop "$job"
-	if ! slowwait 20 grep -q added "$tmp/tenant" >/dev/null; then
-		skip "users have no namespaces of their own: $(cat "$tmp/tenant")"
-		return
-	fi
-	send_400 || return
-	busy=$looked_up
-	# A CPU may miss a bundle while another one sweeps, and what the kernel changes by itself has to
-	# settle, for which a busy machine takes its time. Were it about others' states, it would be all.
-	check [ "$quiet" -le 100 ] -- "$quiet look-ups of states for 400 packets without a busy namespace: $(known)"
-	check [ "$busy" -le 100 ] -- "$busy look-ups of states for 400 packets beside a busy namespace, $quiet without: $(known)"
-	[ $((quiet + busy)) -le 8 ] || log_info "$quiet and $busy look-ups: $(known)"
-}
-
-# send_400: waits until the flow has sent so many more packets; how many look-ups that took is in
-# looked_up.
-send_400()
-{
-	local before
-
-	before=$(calls)
-	since_now
-	check await_seen 400 60 -- 'the flow does not send 400 packets' || return
-	looked_up=$(($(calls) - before))
-}
-
-# known: what the device says of what it remembers.
-known()
-{
-	inside "$sender" ethtool -S ipsec | sed -n 's/^ *tx_bundle_//p' | paste -sd' '
-}
-
 setup_namespaces
 
 subtest second_transform_about_to_expire second_transform_expires soft 4
@@ -280,7 +252,7 @@ subtest migrated_away migrated_away
 subtest state_migrated state_migrated
 subtest state_of_cpu_migrated state_of_cpu_migrated
 subtest if_id_of_state_changes if_id_of_state_changes
+subtest state_updated_without_if_id state_updated_without_if_id
 subtest table_of_states_grows table_of_states_grows
-subtest others_states_are_theirs others_states_are_theirs
 
 finish

@@ -348,6 +348,10 @@ pub(crate) trait NamespaceOps: Sized + Send + Sync + 'static {
     /// The devices whose link namespace it is are gone. Others that are in it may exist for a
     /// moment.
     fn exit(net: &Net);
+
+    /// Is called before what is kept for the namespace is dropped, when nobody refers to it any
+    /// more: the last time that it can do anything with the namespace. May sleep.
+    fn leave(&self, _net: &Net) {}
 }
 
 /// A request to create a device (`RTM_NEWLINK`).

@@ -232,6 +232,10 @@ impl<T: LinkOps> PerNet for Devices<T> {
         T::Namespace::exit(net);
     }
 
+    fn leave(self: Pin<&Self>, net: &Net) {
+        self.data.leave(net);
+    }
+
     fn exit_rtnl(self: Pin<&Self>, kill: &mut KillList<'_>, _rtnl: &Rtnl) {
         let head = self.head.get();
         // SAFETY: RTNL protects the list, whose members are linked through `node`. They stay in it

@@ -263,6 +263,22 @@ impl Bundle {
         core::iter::successors(Some(dst), next)
     }
 
+    /// Whether any of its routes is of this family.
+    pub(crate) fn involves(&self, family: Family) -> bool {
+        let is_of = |dst: &Dst| {
+            // SAFETY: The dst is live, and its operations are static.
+            let of_dst = unsafe { (*(*dst.as_raw()).ops).family };
+            of_dst == family.as_raw()
+        };
+        Self::parts(&self.dst).any(|part| {
+            let route = part.state().and_then(|_| {
+                // SAFETY: What has a state is a bundle, which holds a reference to its route.
+                unsafe { (*Self::fields(part)).route.cast::<Dst>().as_ref() }
+            });
+            is_of(part) || route.is_some_and(is_of)
+        })
+    }
+
     /// The bundle's own structure, which begins with the dst. Only where the dst has a state is
     /// there one.
     fn fields(dst: &Dst) -> *mut bindings::xfrm_dst {

@@ -5,8 +5,8 @@
 //!
 //! A driver that keeps what a look-up has found ([`Bundle`](super::Bundle)) has to learn when a
 //! look-up would find something else. IKE daemons learn of policies and states by the key manager
-//! interface. [`EventsRegistration`] joins them and passes on one thing: in which namespace
-//! something changed.
+//! interface. [`EventsRegistration`] joins them and passes on one thing: in which namespace, and for
+//! which connection, something changed.
 //!
 //! The listener is called in any context, under RCU, also with locks of the caller's held: it must
 //! neither sleep nor ask for policies or states. Registrations are made and dropped in process
@@ -23,8 +23,10 @@
 //! ```
 //! use crate::net::{
 //!     net_namespace::Net,
-//!     notifier::Listener,
-//!     xfrm::EventsRegistration, //
+//!     xfrm::{
+//!         ConnectionListener,
+//!         EventsRegistration, //
+//!     }, //
 //! };
 //! use kernel::sync::{
 //!     atomic::{
@@ -38,10 +40,12 @@
 //!
 //! struct Count;
 //!
-//! impl Listener for Count {
-//!     fn changed(_net: &Net, _rcu: &rcu::Guard) {
-//!         // Release: who sees the new number finds what has changed.
-//!         CHANGES.fetch_add(1, Release);
+//! impl ConnectionListener for Count {
+//!     fn connection_changed(_net: &Net, if_id: Option<u32>, _rcu: &rcu::Guard) {
+//!         if if_id.is_none_or(|if_id| if_id == 7) {
+//!             // Release: who sees the new number finds what has changed.
+//!             CHANGES.fetch_add(1, Release);
+//!         }
 //!     }
 //! }
 //!
@@ -54,8 +58,8 @@ use crate::{
     bindings,
     compat::code::eopnotsupp,
     net::{
+        atomic::read_once,
         net_namespace::Net,
-        notifier::Listener,
         rcu::held, //
     }, //
 };
@@ -67,8 +71,16 @@ use core::{
 
 use kernel::{
     prelude::*,
+    sync::rcu,
     types::Opaque, //
 };
+
+/// A listener, which wants to know when policies or states change.
+pub(crate) trait ConnectionListener: 'static {
+    /// Policies or states with this `if_id` (host byte order; `None`: with any) have changed in
+    /// `net`, and look-ups that start now find the change. The kernel may call this in any context.
+    fn connection_changed(net: &Net, if_id: Option<u32>, rcu: &rcu::Guard);
+}
 
 /// The registration of a listener to what happens to policies and states. Dropping it undoes it,
 /// and sleeps until nobody is in the listener.
@@ -77,9 +89,9 @@ use kernel::{
 /// about to expire, or expired. It is told after a look-up can find the change. Two things are not
 /// told: that a state expires by its count of packets or bytes, after which it is not valid any
 /// more ([`Bundle::is_valid`](super::Bundle::is_valid)); and what `XFRM_MSG_MIGRATE_STATE` adds
-/// ([`Net::newest_state`]).
+/// ([`AddedStates`](super::AddedStates)).
 #[pin_data(PinnedDrop)]
-pub(crate) struct EventsRegistration<L: Listener> {
+pub(crate) struct EventsRegistration<L: ConnectionListener> {
     /// The key manager that the kernel knows.
     #[pin]
     manager: Opaque<bindings::xfrm_mgr>,
@@ -87,11 +99,11 @@ pub(crate) struct EventsRegistration<L: Listener> {
 }
 
 // SAFETY: The kernel takes a lock for the list that the callbacks are in; nothing else changes.
-unsafe impl<L: Listener> Send for EventsRegistration<L> {}
+unsafe impl<L: ConnectionListener> Send for EventsRegistration<L> {}
 // SAFETY: As above.
-unsafe impl<L: Listener> Sync for EventsRegistration<L> {}
+unsafe impl<L: ConnectionListener> Sync for EventsRegistration<L> {}
 
-impl<L: Listener> EventsRegistration<L> {
+impl<L: ConnectionListener> EventsRegistration<L> {
     /// Registers `L` (`xfrm_register_km()`). That can't fail.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
@@ -113,15 +125,15 @@ impl<L: Listener> EventsRegistration<L> {
         })
     }
 
-    /// Tells the listener that something has changed in `net`.
+    /// Tells the listener that something with this `if_id`, or with any, has changed in `net`.
     ///
     /// # Safety
     ///
     /// `net` is live, and the caller in an RCU read-side critical section.
-    unsafe fn changed(net: *const bindings::net) {
+    unsafe fn changed(net: *const bindings::net, if_id: Option<u32>) {
         // SAFETY: The contract of this function.
         let (net, rcu) = unsafe { (Net::from_raw(net), held()) };
-        L::changed(net, &rcu);
+        L::connection_changed(net, if_id, &rcu);
     }
 
     /// The callback `notify`: something has happened to a state.
@@ -141,14 +153,23 @@ impl<L: Listener> EventsRegistration<L> {
         if event == bindings::XFRM_MSG_NEWAE {
             return 0;
         }
-        let net = if state.is_null() {
-            of_all
+        let (net, if_id) = if state.is_null() {
+            (of_all, None)
         } else {
-            // SAFETY: The state is live.
-            unsafe { Net::from_possible(&raw const (*state).xs_net) }.as_raw()
+            // SAFETY: The state is live. An update may change the field while it is read.
+            let (net, if_id) = unsafe {
+                (
+                    Net::from_possible(&raw const (*state).xs_net),
+                    read_once(&raw const (*state).if_id),
+                )
+            };
+            // An update is told with what was asked for. If that has no `if_id`, the state keeps
+            // the one that it has.
+            let is_known = if_id != 0 || event != bindings::XFRM_MSG_UPDSA;
+            (net.as_raw(), is_known.then_some(if_id))
         };
         // SAFETY: The contract of this function.
-        unsafe { Self::changed(net) };
+        unsafe { Self::changed(net, if_id) };
         0
     }
 
@@ -163,15 +184,20 @@ impl<L: Listener> EventsRegistration<L> {
         _direction: c_int,
         event: *const bindings::km_event,
     ) -> c_int {
-        let net = if policy.is_null() {
+        let (net, if_id) = if policy.is_null() {
             // SAFETY: The contract of this function.
-            unsafe { (*event).net }
+            (unsafe { (*event).net }, None)
         } else {
-            // SAFETY: The policy is live.
-            unsafe { Net::from_possible(&raw const (*policy).xp_net) }.as_raw()
+            // SAFETY: The policy is live, and its `if_id` never changes.
+            unsafe {
+                (
+                    Net::from_possible(&raw const (*policy).xp_net).as_raw(),
+                    Some((*policy).if_id),
+                )
+            }
         };
         // SAFETY: The contract of this function.
-        unsafe { Self::changed(net) };
+        unsafe { Self::changed(net, if_id) };
         0
     }
 
@@ -193,7 +219,7 @@ impl<L: Listener> EventsRegistration<L> {
         _encap: *const bindings::xfrm_encap_tmpl,
     ) -> c_int {
         // SAFETY: The contract of this function.
-        unsafe { Self::changed(net) };
+        unsafe { Self::changed(net, None) };
         // This leaves what other key managers answer as it is.
         eopnotsupp().to_errno()
     }
@@ -222,7 +248,7 @@ impl<L: Listener> EventsRegistration<L> {
 }
 
 #[pinned_drop]
-impl<L: Listener> PinnedDrop for EventsRegistration<L> {
+impl<L: ConnectionListener> PinnedDrop for EventsRegistration<L> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: It was registered; the call waits until nobody uses it.
         unsafe { bindings::xfrm_unregister_km(self.manager.get()) };

@@ -11,7 +11,7 @@
 //! | to | use |
 //! |---|---|
 //! | send a packet through the states of a connection | [`lookup_with_ifid`] |
-//! | use what was found for the packets that follow | [`Bundle`], with [`EventsRegistration`] |
+//! | use what was found for the packets that follow | [`Bundle`], with [`EventsRegistration`] and [`AddedStates`] |
 //! | let a packet wait for a negotiation | [`Waiting`] |
 //! | take packets that came in through states | [`Handler`], with [`ProtocolRegistration`] |
 //! | take those that were inside another IP packet | [`Handler`], with [`Tunnel4Registration`] |
@@ -40,6 +40,7 @@
 //! assert_eq!(Protocol::Comp.as_raw(), 108);
 //! ```
 
+mod added_states;
 mod bundle;
 mod error;
 mod events;
@@ -59,9 +60,13 @@ mod waiting;
 #[cfg(SHADOW)]
 pub(crate) use self::bundle::is_same_way;
 pub(crate) use self::{
+    added_states::AddedStates,
     bundle::Bundle,
     error::IcmpError,
-    events::EventsRegistration,
+    events::{
+        ConnectionListener,
+        EventsRegistration, //
+    },
     gro::{
         next_by_gro,
         next_state, //

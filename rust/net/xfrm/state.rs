@@ -39,10 +39,7 @@ use super::{
 
 use crate::{
     bindings,
-    compat::casts::{
-        u32_into_u8,
-        usize_as_u64, //
-    },
+    compat::casts::u32_into_u8,
     net::{
         atomic::{
             read_acquire,
@@ -98,14 +95,6 @@ impl Drop for OwnedState {
 }
 
 impl Net {
-    /// A number that tells the state that was added last from others that are live at the same
-    /// time; 0 if there is none. It changes when a state is added, by whomever.
-    pub(crate) fn newest_state(&self) -> u64 {
-        // SAFETY: The namespace is live, and the head of its list of states is accessed atomically.
-        let first = unsafe { read_acquire(&raw mut (*self.as_raw()).xfrm.state_all.next) };
-        usize_as_u64(first.addr())
-    }
-
     /// How large the hash tables of states are (`state_hmask`). They never shrink.
     ///
     /// Of states that are as good as each other a look-up takes the first, and growing a table
