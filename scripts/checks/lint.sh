@@ -74,12 +74,12 @@ clippy() {
 # Each alone, and all in their order.
 patches_apply() {
 	inside 'cd /kernel/source
-		for patch in /src/patches/7.3/000[1-9]*.patch; do
+		for patch in /src/patches/7.3/00??-[!c]*.patch; do
 			patch --dry-run --batch --silent -p1 <"$patch" || { echo "does not apply alone: $patch"; exit 1; }
 		done
-		grep -v "^#" /src/patches/7.3/series | diff - <(cd /src/patches/7.3 && ls 000[1-9]*.patch)
+		grep -v "^#" /src/patches/7.3/series | diff - <(cd /src/patches/7.3 && ls 00??-[!c]*.patch)
 		mkdir /tmp/tree
-		sed -n "s|^--- a/||p" /src/patches/7.3/000[1-9]*.patch | sort -u | xargs cp --parents -t /tmp/tree
+		sed -n "s|^--- a/||p" /src/patches/7.3/00??-[!c]*.patch | sort -u | xargs cp --parents -t /tmp/tree
 		cd /tmp/tree
 		grep -v "^#" /src/patches/7.3/series | while read -r patch; do
 			patch --batch --silent -p1 <"/src/patches/7.3/$patch" || { echo "does not apply in the series: $patch"; exit 1; }
@@ -109,7 +109,7 @@ check 'checkpatch, tracepoints' inside '/kernel/source/scripts/checkpatch.pl --n
 check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.c'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
 # stdin: a file that git knows would be checked as a source.
-check 'checkpatch, patches' inside 'for patch in patches/7.3/000[1-9]*.patch; do
+check 'checkpatch, patches' inside 'for patch in patches/7.3/00??-[!c]*.patch; do
 	/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --no-signoff --ignore=UNKNOWN_COMMIT_ID - <"$patch" ||
 		{ echo "in $patch"; exit 1; }
 done'

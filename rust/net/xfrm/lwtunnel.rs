@@ -136,6 +136,8 @@ impl<E: EncapOps> EncapRegistration<E> {
                     fill_encap: Some(Self::fill_encap),
                     get_encap_size: Some(Self::get_encap_size),
                     cmp_encap: Some(Self::cmp_encap),
+                    #[cfg(HAVE_HASH_ENCAP)]
+                    hash_encap: Some(Self::hash_encap),
                     owner: module.as_ptr(),
                     ..Default::default()
                 };
@@ -250,6 +252,24 @@ impl<E: EncapOps> EncapRegistration<E> {
         // SAFETY: The kernel passes states made above.
         let (a, b) = unsafe { (Self::info(a), Self::info(b)) };
         ((a.if_id, a.link) != (b.if_id, b.link)).into()
+    }
+
+    /// The callback `hash_encap`, of kernels that have it: the same number for routes that say the
+    /// same.
+    ///
+    /// # Safety
+    ///
+    /// The kernel calls this for a state made by `build_state`.
+    #[cfg(HAVE_HASH_ENCAP)]
+    unsafe extern "C" fn hash_encap(state: *mut bindings::lwtunnel_state) -> u32 {
+        /// `GOLDEN_RATIO_32` of [`include/linux/hash.h`](srctree/include/linux/hash.h).
+        const GOLDEN_RATIO_32: u32 = 0x61c8_8647;
+
+        // SAFETY: The kernel passes a state made above.
+        let info = unsafe { Self::info(state) };
+        let hash = info.if_id.wrapping_mul(GOLDEN_RATIO_32);
+        // CAST: The index of a device is not negative.
+        (hash ^ info.link as u32).wrapping_mul(GOLDEN_RATIO_32)
     }
 }
 
