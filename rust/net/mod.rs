@@ -55,6 +55,7 @@ pub(crate) mod fib;
 pub(crate) mod fib_events;
 pub(crate) mod flow;
 pub(crate) mod global;
+pub(crate) mod hash;
 pub(crate) mod icmp;
 pub(crate) mod init;
 pub(crate) mod jiffies;

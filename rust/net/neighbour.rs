@@ -47,6 +47,7 @@
 
 use super::{
     atomic::read_once,
+    hash::hash_64,
     net_namespace::Net,
     notifier::{
         Chain,
@@ -54,7 +55,10 @@ use super::{
     }, //
 };
 
-use crate::bindings;
+use crate::{
+    bindings,
+    compat::casts::usize_as_u64, //
+};
 
 use core::marker::PhantomData;
 
@@ -68,10 +72,6 @@ use kernel::{
         rcu, //
     }, //
 };
-
-/// The multiplier of the kernel's hash functions (`GOLDEN_RATIO_64` in
-/// [`include/linux/hash.h`](srctree/include/linux/hash.h)).
-const GOLDEN_RATIO_64: usize = 0x61c8_8646_80b5_83eb;
 
 /// The neighbours that were valid (`NUD_VALID`) at the last event about them, as far as there is
 /// room.
@@ -94,9 +94,10 @@ impl Valid {
     /// An event of a neighbour that has become invalid is always news. So it does not matter in
     /// which order two CPUs note what they have seen of the same neighbour.
     fn note(&self, neighbour: *mut bindings::neighbour, is_valid: bool) -> bool {
-        // A neighbour is an allocation of a few hundred bytes. Its address is hashed as by the
-        // kernel's hash_ptr().
-        let at = (neighbour.addr() >> 8).wrapping_mul(GOLDEN_RATIO_64) >> 54;
+        // A neighbour is an allocation of a few hundred bytes.
+        let address = usize_as_u64(neighbour.addr() >> 8);
+        // CAST: The hash is small.
+        let at = hash_64::<{ Self::SIZE.ilog2() }>(address) as usize;
         let Some(slot) = self.0.get(at) else {
             return true;
         };

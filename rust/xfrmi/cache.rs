@@ -43,7 +43,10 @@
 //! assert_eq!(cache.get(&Words(1, 2), |value| Some(*value)), None);
 //! ```
 
-use crate::net::try_lock::TryLock;
+use crate::net::{
+    hash::hash_64,
+    try_lock::TryLock, //
+};
 
 use kernel::{
     prelude::*,
@@ -55,10 +58,6 @@ use kernel::{
 
 /// How many entries a set has room for.
 pub(crate) const WAYS: usize = 4;
-
-/// `GOLDEN_RATIO_64` of [`include/linux/hash.h`](srctree/include/linux/hash.h), which `hash_64()`
-/// multiplies by.
-const GOLDEN_RATIO_64: u64 = 0x61c8_8646_80b5_83eb;
 
 /// How many sets a table has; a power of two.
 pub(crate) const SETS: usize = 256;
@@ -215,10 +214,10 @@ impl<K: Key, V: Send> Cache<K, V> {
     /// The set into which `key` belongs.
     pub(crate) fn set(&self, key: &K) -> usize {
         // A product of two unknown factors is even more often than odd, so its low bits are poor.
-        // This last factor is known, and odd.
-        let hash = key.hash(self.seed).wrapping_mul(GOLDEN_RATIO_64);
-        // CAST: What is left of the shift is small.
-        (hash >> (u64::BITS - SETS.ilog2())) as usize % SETS
+        // This multiplies by a last factor that is known, and odd.
+        let hash = hash_64::<{ SETS.ilog2() }>(key.hash(self.seed));
+        // CAST: The hash is small.
+        hash as usize % SETS
     }
 
     /// What `take` makes of what is known for `key`; `None` if nothing is known, or the table is in

@@ -19,6 +19,7 @@ use crate::{
     net::{
         self,
         atomic::load_acquire,
+        hash::hash_32,
         link::LinkOps,
         net_namespace::Net,
         notifier::Listener,
@@ -106,11 +107,7 @@ impl Changes {
     /// The counter of the connection `if_id`.
     #[inline]
     fn of(&self, if_id: u32) -> &Atomic<u32> {
-        /// `GOLDEN_RATIO_32` of [`include/linux/hash.h`](srctree/include/linux/hash.h).
-        const GOLDEN_RATIO_32: u32 = 0x61c8_8647;
-
-        let hash = (if_id ^ self.seed).wrapping_mul(GOLDEN_RATIO_32);
-        let at = hash >> (u32::BITS - Self::CONNECTIONS.ilog2());
+        let at = hash_32::<{ Changes::CONNECTIONS.ilog2() }>(if_id ^ self.seed);
         // It is always there.
         self.connections.get(u32_as_usize(at)).unwrap_or(&self.all)
     }

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # Time: 60
 #
-# What changes for others does not cost a flow its bundle: other namespaces, other connections of the same
-# one, the other family.
+# What changes for others does not cost a flow its bundle: for other namespaces, other connections of
+# the same one, the other family.
 
 . "$(dirname "$0")/../lib/stale.sh"
 . "$lib/patches.sh"
 
-# quiet: a flow that is looked up no more, over IPv4. How many look-ups it takes now is in quiet.
+# quiet_flow: a flow that is looked up no more, over IPv4. How many look-ups it takes now is in quiet.
 quiet_flow()
 {
 	if [ "$DRIVER" = c ] || debug_kernel; then

@@ -4,8 +4,7 @@
 #
 # What the patches in patches/7.3 add to the kernel, used as an operator would: with iproute2 as it
 # is, and without BPF. Tenants that share one external device are told apart on the way in by
-# routing rules and by filters.
-# What the patches must leave alone is tested on all kernels.
+# routing rules and by filters. What the patches must leave alone is tested on all kernels.
 
 . "$(dirname "$0")/../lib/tenants.sh"
 . "$(dirname "$0")/../lib/patches.sh"

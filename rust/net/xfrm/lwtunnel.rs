@@ -262,14 +262,12 @@ impl<E: EncapOps> EncapRegistration<E> {
     /// The kernel calls this for a state made by `build_state`.
     #[cfg(HAVE_HASH_ENCAP)]
     unsafe extern "C" fn hash_encap(state: *mut bindings::lwtunnel_state) -> u32 {
-        /// `GOLDEN_RATIO_32` of [`include/linux/hash.h`](srctree/include/linux/hash.h).
-        const GOLDEN_RATIO_32: u32 = 0x61c8_8647;
+        use crate::net::hash::hash_32;
 
         // SAFETY: The kernel passes a state made above.
         let info = unsafe { Self::info(state) };
-        let hash = info.if_id.wrapping_mul(GOLDEN_RATIO_32);
         // CAST: The index of a device is not negative.
-        (hash ^ info.link as u32).wrapping_mul(GOLDEN_RATIO_32)
+        hash_32::<32>(hash_32::<32>(info.if_id) ^ info.link as u32)
     }
 }
 
