@@ -41,14 +41,14 @@ use crate::{
         Family, //
     },
     xfrmi::{
+        caches::{
+            self,
+            CachesRegistration, //
+        },
         changes::Watch,
         encap::Encap,
         interface::Interface,
         receive::Input,
-        remembered::{
-            self,
-            CachesRegistration, //
-        },
         session::Decoder,
         transmit,
         vrf_by_route::Devices,
@@ -75,8 +75,12 @@ module! {
     alias: ["rtnl-link-xfrm", "netdev-xfrm0"],
     params: {
         bundle_lifetime: u32 {
-            default: 250,
+            default: 2000,
             description: "For how many milliseconds the bundle of a flow is used before it is looked up again; 0: not at all",
+        },
+        cache_size: u32 {
+            default: 4096,
+            description: "How many kilobytes each CPU may take to remember bundles and metadata",
         },
     },
 }
@@ -141,7 +145,10 @@ impl kernel::InPlaceModule for XfrmInterface {
                 policies <- EventsRegistration::new(),
                 devices <- NotifierRegistration::new(),
                 neighbours <- NotifierRegistration::new(),
-                caches: remembered::register(compat::parameter(module_parameters::bundle_lifetime.value()))?,
+                caches: caches::register(
+                    compat::parameter(module_parameters::bundle_lifetime.value()),
+                    compat::parameter(module_parameters::cache_size.value()),
+                )?,
                 wait: wait::register(transmit::again, transmit::for_the_last_time)?,
                 esp <- ProtocolRegistration::new(Protocol::Esp, PROTOCOL_PRIORITY),
                 ah <- ProtocolRegistration::new(Protocol::Ah, PROTOCOL_PRIORITY),

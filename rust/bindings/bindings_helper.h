@@ -19,6 +19,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/timer.h>
+#include <linux/workqueue.h>
 #include <net/dst.h>
 #include <net/dst_metadata.h>
 #include <net/fib_notifier.h>

@@ -78,6 +78,7 @@ bool datapath_flows_have_labels(void);
 /* trace.c */
 void datapath_trace_drop(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
 			 int link, bool out, u32 cause);
+void datapath_trace_resize(u32 cache, size_t before, size_t after);
 void datapath_trace_lookup(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
 			   int link, int error);
 

@@ -78,6 +78,12 @@ void datapath_trace_drop(const struct net_device *dev, const struct sk_buff *skb
 	trace_drop(dev, skb, if_id, link, out, cause);
 }
 
+/* Tells whoever listens of a cache that has another size, in entries. */
+void datapath_trace_resize(u32 cache, size_t before, size_t after)
+{
+	trace_resize(cache, before, after);
+}
+
 /* Tells whoever listens of a packet whose bundle was looked up, with 0 or a negative error. */
 void datapath_trace_lookup(const struct net_device *dev, const struct sk_buff *skb, u32 if_id,
 			   int link, int error)

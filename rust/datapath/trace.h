@@ -112,6 +112,25 @@ DEFINE_EVENT(xfrm_interface_packet, lookup,
 	TP_ARGS(dev, skb, if_id, link, out, result)
 );
 
+/* What the CPU on which the event is recorded remembers has room for another number of entries. */
+TRACE_EVENT(resize,
+	TP_PROTO(u32 cache, unsigned long before, unsigned long after),
+	TP_ARGS(cache, before, after),
+	TP_STRUCT__entry(
+		__field(u32, cache)
+		__field(unsigned long, before)
+		__field(unsigned long, after)
+	),
+	TP_fast_assign(
+		__entry->cache = cache;
+		__entry->before = before;
+		__entry->after = after;
+	),
+	TP_printk("cache=%s before=%lu after=%lu",
+		  __print_symbolic(__entry->cache, { 0, "bundles" }, { 1, "metadata" }),
+		  __entry->before, __entry->after)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -27,4 +27,5 @@
 #include "percpu.c"
 #include "skbuff.c"
 #include "timer.c"
+#include "workqueue.c"
 #include "xfrm.c"

@@ -21,6 +21,14 @@
 //! // What is shorter than a tick is rounded up to one.
 //! assert!(ticks(1) > 0);
 //! ```
+//!
+//! Where many moments are kept, none for long, half the room does:
+//!
+//! ```
+//! use crate::net::jiffies::Recent;
+//!
+//! assert!(Recent::now().elapsed() < 60_000);
+//! ```
 
 use super::atomic::read_once;
 
@@ -57,6 +65,26 @@ impl Instant {
     /// Returns the moment with the number `raw`, which [`Self::as_raw`] has returned.
     pub(crate) fn from_raw(raw: usize) -> Self {
         Self(raw)
+    }
+}
+
+/// A moment that was not long ago, accurate to one tick: after 2^32 ticks, which are 49 days at the
+/// least, it counts as the present again.
+#[derive(Clone, Copy)]
+pub(crate) struct Recent(u32);
+
+impl Recent {
+    /// Returns the present moment.
+    #[inline]
+    pub(crate) fn now() -> Self {
+        // CAST: The lower half is wanted.
+        Self(Instant::now().0 as u32)
+    }
+
+    /// Returns how many ticks have passed since this moment.
+    #[inline]
+    pub(crate) fn elapsed(self) -> u32 {
+        Self::now().0.wrapping_sub(self.0)
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) mod tests;
 pub(crate) mod timer;
 pub(crate) mod trace;
 pub(crate) mod try_lock;
+pub(crate) mod work;
 pub(crate) mod xfrm;
 
 use crate::{

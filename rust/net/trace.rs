@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tracepoints: what whoever listens is told of packets.
+//! Tracepoints: what whoever listens is told of packets, and of what is remembered for them.
 //!
 //! While nobody listens, to tell costs a call and a branch that is not taken. They may be used in
 //! any context in which packets are handled.
@@ -42,6 +42,25 @@ pub(crate) struct Packet<'a> {
     pub(crate) if_id: u32,
     /// The index of the device that the connection is bound to; 0 if it is to none.
     pub(crate) link: c_int,
+}
+
+/// What a CPU remembers. The numbers are those of `trace.h`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Cache {
+    /// The bundles that packets were sent through.
+    Bundles = 0,
+    /// The metadata that packets were received with.
+    Metadata = 1,
+}
+
+impl Cache {
+    /// Tells that the cache of a CPU, which had room for `before` entries, has room for `after`
+    /// (`xfrm_interface:resize`).
+    pub(crate) fn resized(self, before: usize, after: usize) {
+        // SAFETY: It may be called from any context.
+        unsafe { bindings::datapath_trace_resize(self as u32, before, after) };
+    }
 }
 
 impl Packet<'_> {

@@ -5,4 +5,4 @@
 
 mod cache;
 mod if_id;
-mod table;
+mod sets;

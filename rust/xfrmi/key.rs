@@ -44,7 +44,7 @@
 //! # let _: fn(&SkBuff, Family, &Dst, MdInfo, &Net) -> Option<BundleKey> = key;
 //! ```
 
-use super::cache::{
+use super::hash::{
     mix,
     Key, //
 };

@@ -17,6 +17,7 @@ use super::{
     },
     key::BundleKey,
     remembered::BeforeLookUp,
+    sets::Placed,
     stats::{
         Cause,
         Event, //
@@ -138,8 +139,10 @@ pub(super) fn find(
         tail,
     );
     if let Some((look_up, holds)) = look_up.zip(holds(dev, rcu)) {
-        if look_up.found(&bundle, &flow, holds, rcu) {
-            dev.data().stats.count(Event::Evicted);
+        match look_up.found(&bundle, &flow, holds, rcu) {
+            Some(Placed::Evicted) => dev.data().stats.count(Event::Evicted),
+            Some(Placed::Refused) => dev.data().stats.count(Event::Refused),
+            Some(Placed::Added) | None => {}
         }
     }
     Ok(bundle)

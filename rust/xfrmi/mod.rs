@@ -27,8 +27,11 @@
 //! - [`tunnel_id`]: TC and Open vSwitch name the connection
 //! - [`next_hop`]: a route names a router instead
 //! - [`key`]: what tells one look-up from another
-//! - [`cache`]: a table of a fixed size that forgets
 //! - [`remembered`]: what is remembered for the packets that follow
+//! - [`caches`]: where each CPU remembers it: for how long, and in how much memory
+//! - [`cache`]: a table that forgets, and grows with its use
+//! - [`sets`]: what stays in a table, and what gives way
+//! - [`hash`]: where in it a key belongs
 //! - [`changes`]: what a look-up depends on, and who tells when that changes
 //! - [`wait`]: packets that wait for states
 //! - `shadow`: a second opinion on what is remembered, for debugging (`SHADOW=1`)
@@ -49,11 +52,13 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod cache;
+pub(crate) mod caches;
 pub(crate) mod changes;
 pub(crate) mod claims;
 pub(crate) mod encap;
 pub(crate) mod errors;
 mod ethtool;
+pub(crate) mod hash;
 pub(crate) mod if_id;
 pub(crate) mod ingress;
 pub(crate) mod interface;
@@ -67,6 +72,7 @@ pub(crate) mod owners;
 pub(crate) mod receive;
 pub(crate) mod remembered;
 pub(crate) mod session;
+pub(crate) mod sets;
 #[cfg(SHADOW)]
 mod shadow;
 pub(crate) mod stats;

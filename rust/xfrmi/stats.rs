@@ -102,6 +102,8 @@ pub(crate) enum Event {
     Stale,
     /// A bundle that was known gave way to another one.
     Evicted,
+    /// There was no room to remember the bundle of a packet: others are in use.
+    Refused,
     /// Metadata was made for a received packet, and for those that follow.
     MetadataMade,
     /// A packet of an external device was received in transport mode, without metadata.
@@ -110,7 +112,7 @@ pub(crate) enum Event {
 
 impl Event {
     /// How many there are.
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 }
 
 /// How many numbers there are: events, then drops on the way out, then drops on the way in.
@@ -187,14 +189,15 @@ pub(super) enum Shown {
 }
 
 /// How many statistics are shown of a static device: the first of [`NAMES`] and [`SHOWN`].
-pub(super) const STATIC: usize = 18;
+pub(super) const STATIC: usize = 19;
 
 /// The names of the statistics.
-pub(super) static NAMES: [&CStr; 22] = [
+pub(super) static NAMES: [&CStr; 23] = [
     c"tx_bundle_known",
     c"tx_bundle_looked_up",
     c"tx_bundle_stale",
     c"tx_bundle_evicted",
+    c"tx_bundle_refused",
     c"tx_drop_protocol",
     c"tx_drop_malformed",
     c"tx_drop_no_connection",
@@ -216,11 +219,12 @@ pub(super) static NAMES: [&CStr; 22] = [
 ];
 
 /// What they are.
-pub(super) static SHOWN: [Shown; 22] = [
+pub(super) static SHOWN: [Shown; 23] = [
     Shown::Known,
     Shown::Event(Event::LookedUp),
     Shown::Event(Event::Stale),
     Shown::Event(Event::Evicted),
+    Shown::Event(Event::Refused),
     Shown::Out(Cause::Protocol),
     Shown::Out(Cause::Malformed),
     Shown::Out(Cause::NoConnection),
