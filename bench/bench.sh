@@ -9,15 +9,16 @@
 #   bench.sh --patched    in virtual machines, on the kernels with the driver in their tree: with both
 #                         drivers as modules, then with ours built in and helpers inlined
 #
-#   CASES="transmit forward"   what to measure: transmit both receive forward vrf tenants lookup scale
-#                              devices aes; all unless given, but with --patched the first four and aes
+#   CASES="transmit forward"   what to measure: transmit both receive forward vrf tenants connections
+#                              lookup scale devices aes; all unless given, but with --patched the
+#                              first four and aes
 #   FULL=1                     more sizes and families, and more tenants
 #   DRIVERS="c rust"           which drivers
 #   DEVICES=8000               how many devices are created, changed and deleted
 #   KVM=no                     count instructions, though there is KVM
 #
-# The results are in out/bench: results.tsv, report.txt, bench.svg; with --patched the first two, in
-# out/bench-patched. The report compares them with those of the run before, before.tsv.
+# The results are in out/bench: results.tsv, report.txt, bench.svg, growth.svg; with --patched the
+# first two, in out/bench-patched. The report compares them with those of the run before, before.tsv.
 
 # shellcheck source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -25,7 +26,7 @@
 become_root env CASES="${CASES-}" FULL="${FULL-}" DRIVERS="${DRIVERS-}" DEVICES="${DEVICES-}" "$0" "$@"
 out=out/bench
 module='' machine=sandbox kernels=stock
-cases='transmit both receive forward vrf tenants lookup scale devices aes'
+cases='transmit both receive forward vrf tenants connections lookup scale devices aes'
 case ${1-} in
 --here) machine=here module=$(readlink -e "$2") ;;
 --patched) out+=-patched kernels='patched builtin' cases='transmit both receive forward aes' ;;
@@ -72,7 +73,7 @@ null=() aes=()
 for name in ${CASES:-$cases}; do
 	case $name in
 	aes) aes=(transmit both) ;;
-	transmit | both | receive | forward | vrf | tenants | lookup | scale | devices) null+=("$name") ;;
+	transmit | both | receive | forward | vrf | tenants | connections | lookup | scale | devices) null+=("$name") ;;
 	*) die "unknown case: $name" ;;
 	esac
 done
@@ -88,7 +89,11 @@ measure aes "${aes[@]}"
 before=()
 [ ! -e "$out/before.tsv" ] || before=("$out/before.tsv")
 python bench/report/report.py "$out/results.tsv" "${before[@]}" >"$out/report.txt"
-[ "$kernels" != stock ] || python bench/report/chart.py "$out/results.tsv" >"$out/bench.svg"
+if [ "$kernels" = stock ]; then
+	python bench/report/chart.py "$out/results.tsv" >"$out/bench.svg"
+fi
+# Of connections, the two kernels in one chart.
+python bench/report/growth.py out/bench/results.tsv out/bench-patched/results.tsv >out/bench/growth.svg
 chown -R --reference="$top" out
 cat "$out/report.txt"
 say "saved in $out"

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Sends UDP packets from one network namespace, optionally takes them in another, and prints how
- * many nanoseconds each packet took, one line a round after one that is not counted.
+ * many nanoseconds each packet took, one line a round, after as many as -w says that are not
+ * counted.
  *
  * Where the machine's clock counts instructions (QEMU's -icount), a nanosecond is an instruction;
  * "udp clock" tells whether it does.
+ *
+ * With -f, after each turn of all tenants comes a flood, which is not timed: packets of which none
+ * has the same addresses and ports as another.
  *
  * Sending and receiving are one thread: a packet has usually gone through the whole stack when the
  * call that sends it returns, so that it can be taken right away.
@@ -190,33 +194,72 @@ struct job {
 	const uint32_t *order;
 	int in;		/* -1: nobody takes the packets */
 	size_t size;
+	uint32_t turn;	/* so many packets are timed between floods */
+	struct flood *flood;
 };
 
-static void run(const struct job *job, uint32_t packets)
+/* The socket is not connected. */
+struct flood {
+	union address first;
+	uint32_t tenants, size, next;
+	int fd;
+};
+
+static void flood(struct flood *flood)
+{
+	static const char data[64];
+
+	for (uint32_t i = 0; i < flood->size; i++) {
+		uint32_t n = flood->next++;
+		union address to = tenant_address(&flood->first, n % flood->tenants);
+		in_port_t port = htons(1024 + n / flood->tenants % 64000);
+
+		/* Of both families at the same place. */
+		to.v4.sin_port = port;
+		if (sendto(flood->fd, data, sizeof(data), 0, &to.any, length(&to)) < 0)
+			err(1, "packet %u of the flood is not sent", n);
+	}
+	/* What RCU frees of it later is not what the next packets cost. */
+	usleep(20000);
+}
+
+/* Returns how many nanoseconds it took. */
+static uint64_t run(const struct job *job, uint32_t packets)
 {
 	static char data[65536], got[65536];
+	uint64_t spent = 0;
 
-	mark_start();
-	for (uint32_t i = 0; i < packets; i++) {
-		if (send(job->out[job->order[i]], data, job->size, 0) < 0)
-			err(1, "packet %u is not sent", i);
-		if (job->in >= 0 && recv(job->in, got, sizeof(got), 0) < 0)
-			err(1, "packet %u does not arrive", i);
+	for (uint32_t i = 0; i < packets;) {
+		uint32_t end = i + job->turn < packets ? i + job->turn : packets;
+		uint64_t start = now();
+
+		mark_start();
+		for (; i < end; i++) {
+			if (send(job->out[job->order[i]], data, job->size, 0) < 0)
+				err(1, "packet %u is not sent", i);
+			if (job->in >= 0 && recv(job->in, got, sizeof(got), 0) < 0)
+				err(1, "packet %u does not arrive", i);
+		}
+		mark_stop();
+		spent += now() - start;
+		if (job->flood)
+			flood(job->flood);
 	}
-	mark_stop();
+	return spent;
 }
 
 static void usage(void)
 {
 	fprintf(stderr, "udp clock\n"
-		"udp [-i NETNS] [-n PACKETS] [-r ROUNDS] [-s SIZE] [-t TENANTS] [-z] NETNS ADDRESS\n");
+		"udp [-f FLOOD] [-i NETNS] [-n PACKETS] [-r ROUNDS] [-s SIZE] [-t TENANTS] [-w ROUNDS] [-z] NETNS ADDRESS\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t packets = 2000, rounds = 5, tenants = 1;
+	uint32_t packets = 2000, rounds = 5, tenants = 1, warm = 1;
 	struct job job = { .in = -1, .size = 64 };
+	struct flood flooding = { .size = 0 };
 	const char *receiving = NULL;
 	union address first;
 	bool zipf = false;
@@ -226,8 +269,11 @@ int main(int argc, char **argv)
 		puts(clock_counts_instructions() ? "instructions" : "nanoseconds");
 		return 0;
 	}
-	while ((option = getopt(argc, argv, "i:n:r:s:t:z")) != -1) {
+	while ((option = getopt(argc, argv, "f:i:n:r:s:t:w:z")) != -1) {
 		switch (option) {
+		case 'f':
+			flooding.size = atoi(optarg);
+			break;
 		case 'i':
 			receiving = optarg;
 			break;
@@ -242,6 +288,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			tenants = atoi(optarg);
+			break;
+		case 'w':
+			warm = atoi(optarg);
 			break;
 		case 'z':
 			zipf = true;
@@ -262,13 +311,20 @@ int main(int argc, char **argv)
 	enter(argv[optind]);
 	job.out = connect_all(&first, tenants);
 	job.order = order(tenants, packets, zipf);
-
-	run(&job, packets);
-	for (uint32_t i = 0; i < rounds; i++) {
-		uint64_t start = now();
-
-		run(&job, packets);
-		printf("%.1f\n", (double)(now() - start) / packets);
+	job.turn = packets;
+	if (flooding.size) {
+		flooding.first = first;
+		flooding.tenants = tenants;
+		flooding.fd = socket(first.any.sa_family, SOCK_DGRAM, 0);
+		if (flooding.fd < 0)
+			err(1, "socket of the flood");
+		job.turn = tenants;
+		job.flood = &flooding;
 	}
+
+	for (uint32_t i = 0; i < warm; i++)
+		run(&job, packets);
+	for (uint32_t i = 0; i < rounds; i++)
+		printf("%.1f\n", (double)run(&job, packets) / packets);
 	return 0;
 }

@@ -5,7 +5,7 @@
 # our module was built for. Everything happens in network namespaces of its own, but the driver that
 # is loaded is replaced.
 #
-#	run.sh GROUP...		what to measure: transmit both receive forward vrf tenants lookup scale devices
+#	run.sh GROUP...		what to measure: transmit both receive forward vrf tenants connections lookup scale devices
 #
 #	DRIVERS="c rust"	which drivers; or "builtin", ours in a kernel that it is built into
 #	FULL=1			all families and sizes, more tenants
@@ -20,6 +20,7 @@ here=$(dirname "$(readlink -e "$0")")
 . "$here/topology.sh"
 . "$here/packets.sh"
 . "$here/tenants.sh"
+. "$here/connections.sh"
 . "$here/devices.sh"
 . "$here/vrfs.sh"
 
@@ -44,7 +45,7 @@ group()
 		# IPv6 has no such setting.
 		each forward_disable_xfrm "forward$suffix" 4 64 'static external'
 		;;
-	tenants | lookup | scale | devices | vrf) "$1" ;;
+	tenants | connections | lookup | scale | devices | vrf) "$1" ;;
 	*) die "unknown group: $1" ;;
 	esac
 }

@@ -80,6 +80,11 @@ by_member()
 # no_vrf KIND COUNT
 no_vrf()
 {
+	ip -n bench-b -batch - < <(id=1 && device "$1" 4; receivers "$2")
+}
+
+vrf()
+{
 	local i
 
 	ip -n bench-b -batch - < <(id=1 && device "$1" 4)

@@ -16,6 +16,7 @@ TITLES = {
     'receive': 'Receive: the same from a sender with policies, less what that costs to transmit',
     'forward': "Forward: from a veth onto a dummy underlay, with the host's part",
     'tenants': 'Tenants: transmit through one external device, each packet to another tenant',
+    'connections': 'Connections on one external device, by their number',
     'scale': 'Tenants on a static device each, and all on one external device',
     'lookup': "Receive through one of many static devices, all in one bucket of C's table",
     'devices': 'Devices',
@@ -55,7 +56,7 @@ def row(results, drivers, group, variant, kind, label):
     theirs = results.get(group, variant, kind, 'c')
     ours = [results.get(group, variant, kind, driver) for driver in drivers[1:]]
     ours = [None if result is theirs else result for result in ours]
-    packets = group != 'devices' and 'adding' not in variant
+    packets = group != 'devices' and 'one' not in variant.split()
     line = f'  {label:44}'
     line += ''.join(f'{shown(result, packets):>14}' for result in (theirs, *ours))
     for result in ours:
