@@ -68,7 +68,7 @@ flows()
 		/^[^#]/ && index($0, name) && begun { count++ } END { print count + 0 }' "$calls/trace")
 }
 
-# Twice as many flows as there is room for at first.
+# More flows than there is room for at first.
 room_grows()
 {
 	at_rest && flows 1300 8 8 0 || return
