@@ -161,16 +161,6 @@ teardown()
 ################################################################################
 # Changes under traffic
 
-# What loses packets when states are replaced.
-losses()
-{
-	local ns
-
-	for ns in "$gwa" "$gwb"; do
-		inside "$ns" awk '/^Xfrm(In|Out)[A-Za-z]* / && $2 { print $1 "=" $2 }' /proc/net/xfrm_stat
-	done | tr '\n' ' '
-}
-
 new_spi()
 {
 	local spi
