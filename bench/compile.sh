@@ -14,7 +14,10 @@ fi
 cd "$top" || exit
 mkdir -p out/bench
 flags=(-O2 -Wall -Wextra)
-gcc "${flags[@]}" -o out/bench/udp bench/c/udp.c -lm
-gcc "${flags[@]}" -shared -fPIC -fvisibility=hidden -o out/bench/plugin.so bench/c/plugin.c
+gcc "${flags[@]}" -pthread -o out/bench/udp bench/c/udp.c -lm
+gcc "${flags[@]}" -o out/bench/bulk bench/c/bulk.c
+for plugin in profile caches; do
+	gcc "${flags[@]}" -shared -fPIC -fvisibility=hidden -o "out/bench/$plugin.so" "bench/c/$plugin.c"
+done
 clang=$(command -v clang-19 clang | head -n 1)
 "$clang" -O2 -g -target bpf -I "/usr/include/$(uname -m)-linux-gnu" -c bench/c/if_id.bpf.c -o out/bench/if_id.bpf.o

@@ -12,13 +12,17 @@
  *
  * Sending and receiving are one thread: a packet has usually gone through the whole stack when the
  * call that sends it returns, so that it can be taken right away.
+ *
+ * With -c, several processors send in turn, a packet each to the same tenant, from a socket each.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,21 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT 4000
-
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
+#include "marks.h"
+#include "net.h"
 
 /* A loop of two instructions a turn. No processor takes one nanosecond for each of them. */
 static bool clock_counts_instructions(void)
@@ -57,57 +48,15 @@ static bool clock_counts_instructions(void)
 	return spent > turns * 2 * 0.99 && spent < turns * 2 * 1.01;
 }
 
-/* Tell plugin.c, which watches for them, what to count. The processor does nothing. */
-static inline void mark_start(void)
-{
-	asm volatile("nopl 0x5ca1ab1e(%rax)");
-}
-
-static inline void mark_stop(void)
-{
-	asm volatile("nopl 0x5ca1ab1f(%rax)");
-}
-
 /* Packets that are on their way stay on the processor that they were sent on. */
-static void stay_here(void)
+static void stay_on(unsigned int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
+	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		err(1, "sched_setaffinity");
-}
-
-static void enter(const char *name)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err(1, "%s", path);
-	close(fd);
-}
-
-static socklen_t length(const union address *a)
-{
-	return a->any.sa_family == AF_INET ? sizeof(a->v4) : sizeof(a->v6);
-}
-
-static void parse(const char *text, union address *a)
-{
-	memset(a, 0, sizeof(*a));
-	if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
-		a->v4.sin_family = AF_INET;
-		a->v4.sin_port = htons(PORT);
-	} else if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1) {
-		a->v6.sin6_family = AF_INET6;
-		a->v6.sin6_port = htons(PORT);
-	} else {
-		errx(1, "no address: %s", text);
-	}
+		err(1, "processor %u", cpu);
 }
 
 /* The address of a tenant: the first one's plus its number. */
@@ -154,19 +103,27 @@ static uint32_t *order(uint32_t tenants, uint32_t packets, bool zipf)
 	return list;
 }
 
-/* A socket of each tenant's, connected, as a socket that is not has no place to keep its route. */
-static int *connect_all(const union address *first, uint32_t tenants)
+/*
+ * Sockets to each tenant from each processor, connected, as a socket that is not has no place to
+ * keep its route.
+ */
+static int *connect_all(const union address *first, uint32_t tenants, uint32_t cpus)
 {
-	int *sockets = calloc(tenants, sizeof(*sockets));
-	struct rlimit limit = { tenants + 100, tenants + 100 };
+	uint32_t count = tenants * cpus;
+	int *sockets = calloc(count, sizeof(*sockets));
+	struct rlimit limit = { count + 100, count + 100 };
+	int yes = 1;
 
 	if (!sockets || setrlimit(RLIMIT_NOFILE, &limit))
-		err(1, "%u sockets", tenants);
-	for (uint32_t i = 0; i < tenants; i++) {
-		union address a = tenant_address(first, i);
+		err(1, "%u sockets", count);
+	for (uint32_t i = 0; i < count; i++) {
+		union address a = tenant_address(first, i % tenants);
 
 		sockets[i] = socket(a.any.sa_family, SOCK_DGRAM, 0);
-		if (sockets[i] < 0 || connect(sockets[i], &a.any, length(&a)))
+		/* There may be more of them than ports. */
+		if (sockets[i] < 0 ||
+		    setsockopt(sockets[i], SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+		    connect(sockets[i], &a.any, length(&a)))
 			err(1, "socket %u", i);
 	}
 	return sockets;
@@ -174,14 +131,10 @@ static int *connect_all(const union address *first, uint32_t tenants)
 
 static int receiver(const union address *first)
 {
-	union address a = { .any.sa_family = first->any.sa_family };
+	union address a = any_address(first);
 	struct timeval patience = { .tv_sec = 1 };
 	int fd;
 
-	if (a.any.sa_family == AF_INET)
-		a.v4.sin_port = htons(PORT);
-	else
-		a.v6.sin6_port = htons(PORT);
 	fd = socket(a.any.sa_family, SOCK_DGRAM, 0);
 	if (fd < 0 || bind(fd, &a.any, length(&a)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
@@ -192,6 +145,7 @@ static int receiver(const union address *first)
 struct job {
 	const int *out;
 	const uint32_t *order;
+	uint32_t tenants, packets, cpus;
 	int in;		/* -1: nobody takes the packets */
 	size_t size;
 	uint32_t turn;	/* so many packets are timed between floods */
@@ -223,24 +177,73 @@ static void flood(struct flood *flood)
 	usleep(20000);
 }
 
-/* Returns how many nanoseconds it took. */
-static uint64_t run(const struct job *job, uint32_t packets)
-{
-	static char data[65536], got[65536];
-	uint64_t spent = 0;
+/* How many packets have been sent, of all rounds. The next one is that of processor turn % cpus. */
+static _Atomic uint64_t turn;
 
-	for (uint32_t i = 0; i < packets;) {
-		uint32_t end = i + job->turn < packets ? i + job->turn : packets;
+static void wait_for(uint64_t packet)
+{
+	while (atomic_load(&turn) != packet)
+		__builtin_ia32_pause();
+}
+
+static void send_packet(const struct job *job, uint64_t packet)
+{
+	static const char data[65536];
+	static char got[65536];
+	uint32_t cpu = packet % job->cpus, i = packet % job->packets;
+
+	wait_for(packet);
+	if (send(job->out[cpu * job->tenants + job->order[i / job->cpus]], data, job->size, 0) < 0)
+		err(1, "packet %u is not sent", i);
+	if (job->in >= 0 && recv(job->in, got, sizeof(got), 0) < 0)
+		err(1, "packet %u does not arrive", i);
+	atomic_store(&turn, packet + 1);
+}
+
+struct helper {
+	const struct job *job;
+	uint32_t cpu;
+};
+
+/* What processors do but for the first one, which waits for them at the end of each round. */
+static void *help(void *argument)
+{
+	const struct helper *helper = argument;
+
+	stay_on(helper->cpu);
+	for (uint64_t packet = helper->cpu;; packet += helper->job->cpus)
+		send_packet(helper->job, packet);
+	return NULL;
+}
+
+static void start_helpers(const struct job *job)
+{
+	struct helper *helpers = calloc(job->cpus, sizeof(*helpers));
+	pthread_t thread;
+
+	for (uint32_t i = 1; i < job->cpus; i++) {
+		helpers[i] = (struct helper) { job, i };
+		if (pthread_create(&thread, NULL, help, &helpers[i]))
+			errx(1, "no thread for processor %u", i);
+	}
+}
+
+/* Returns how many nanoseconds it took. Plugins see the rounds that count. */
+static uint64_t run(const struct job *job, bool counts)
+{
+	uint64_t first = turn, spent = 0;
+
+	for (uint32_t i = 0; i < job->packets;) {
+		uint32_t end = i + job->turn < job->packets ? i + job->turn : job->packets;
 		uint64_t start = now();
 
-		mark_start();
-		for (; i < end; i++) {
-			if (send(job->out[job->order[i]], data, job->size, 0) < 0)
-				err(1, "packet %u is not sent", i);
-			if (job->in >= 0 && recv(job->in, got, sizeof(got), 0) < 0)
-				err(1, "packet %u does not arrive", i);
-		}
-		mark_stop();
+		if (counts)
+			mark(MARK_START);
+		for (; i < end; i += job->cpus)
+			send_packet(job, first + i);
+		wait_for(first + i);
+		if (counts)
+			mark(MARK_STOP);
 		spent += now() - start;
 		if (job->flood)
 			flood(job->flood);
@@ -251,14 +254,14 @@ static uint64_t run(const struct job *job, uint32_t packets)
 static void usage(void)
 {
 	fprintf(stderr, "udp clock\n"
-		"udp [-f FLOOD] [-i NETNS] [-n PACKETS] [-r ROUNDS] [-s SIZE] [-t TENANTS] [-w ROUNDS] [-z] NETNS ADDRESS\n");
+		"udp [-c CPUS] [-f FLOOD] [-i NETNS] [-n PACKETS] [-r ROUNDS] [-s SIZE] [-t TENANTS] [-w ROUNDS] [-z] NETNS ADDRESS\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t packets = 2000, rounds = 5, tenants = 1, warm = 1;
-	struct job job = { .in = -1, .size = 64 };
+	struct job job = { .in = -1, .size = 64, .packets = 2000, .tenants = 1, .cpus = 1 };
+	uint32_t rounds = 5, warm = 1;
 	struct flood flooding = { .size = 0 };
 	const char *receiving = NULL;
 	union address first;
@@ -269,8 +272,11 @@ int main(int argc, char **argv)
 		puts(clock_counts_instructions() ? "instructions" : "nanoseconds");
 		return 0;
 	}
-	while ((option = getopt(argc, argv, "f:i:n:r:s:t:w:z")) != -1) {
+	while ((option = getopt(argc, argv, "c:f:i:n:r:s:t:w:z")) != -1) {
 		switch (option) {
+		case 'c':
+			job.cpus = atoi(optarg);
+			break;
 		case 'f':
 			flooding.size = atoi(optarg);
 			break;
@@ -278,7 +284,7 @@ int main(int argc, char **argv)
 			receiving = optarg;
 			break;
 		case 'n':
-			packets = atoi(optarg);
+			job.packets = atoi(optarg);
 			break;
 		case 'r':
 			rounds = atoi(optarg);
@@ -287,7 +293,7 @@ int main(int argc, char **argv)
 			job.size = atoi(optarg);
 			break;
 		case 't':
-			tenants = atoi(optarg);
+			job.tenants = atoi(optarg);
 			break;
 		case 'w':
 			warm = atoi(optarg);
@@ -299,32 +305,39 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (argc - optind != 2 || !tenants || !packets || job.size > 65507)
+	if (argc - optind != 2 || !job.tenants || !job.packets || !job.cpus ||
+	    job.packets % job.cpus || (flooding.size && job.cpus > 1) || job.size > 65507)
 		usage();
 	parse(argv[optind + 1], &first);
-	stay_here();
+	/* Where it is, unless others have places, too. */
+	stay_on(job.cpus == 1 ? sched_getcpu() : 0);
 
 	if (receiving) {
 		enter(receiving);
 		job.in = receiver(&first);
 	}
 	enter(argv[optind]);
-	job.out = connect_all(&first, tenants);
-	job.order = order(tenants, packets, zipf);
-	job.turn = packets;
+	job.out = connect_all(&first, job.tenants, job.cpus);
+	job.order = order(job.tenants, job.packets, zipf);
+	job.turn = job.packets;
 	if (flooding.size) {
 		flooding.first = first;
-		flooding.tenants = tenants;
+		flooding.tenants = job.tenants;
 		flooding.fd = socket(first.any.sa_family, SOCK_DGRAM, 0);
 		if (flooding.fd < 0)
 			err(1, "socket of the flood");
-		job.turn = tenants;
+		job.turn = job.tenants;
 		job.flood = &flooding;
 	}
 
-	for (uint32_t i = 0; i < warm; i++)
-		run(&job, packets);
+	start_helpers(&job);
+	for (uint32_t i = 1; i < warm; i++)
+		run(&job, false);
+	mark(MARK_WATCH);
+	if (warm)
+		run(&job, false);
 	for (uint32_t i = 0; i < rounds; i++)
-		printf("%.1f\n", (double)run(&job, packets) / packets);
+		printf("%.1f\n", (double)run(&job, true) / job.packets);
+	mark(MARK_REST);
 	return 0;
 }

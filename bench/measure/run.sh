@@ -6,12 +6,14 @@
 # is loaded is replaced.
 #
 #	run.sh GROUP...		what to measure: transmit both receive forward vrf tenants connections lookup scale devices
+#			bulk
 #
 #	DRIVERS="c rust"	which drivers; or "builtin", ours in a kernel that it is built into
-#	FULL=1			all families and sizes, more tenants
+#	FULL=1			all families and sizes, more tenants, 100,000 connections
+#	CONNECTIONS="1 1000"	how many connections
 #	CIPHER=null|aes		what states are made with
 #	MODULE=FILE		our module; the kernel's own unless given
-#	UDP=FILE BPF=FILE	what udp.c and if_id.bpf.c were compiled to
+#	UDP=FILE BULK=FILE BPF=FILE	what udp.c, bulk.c and if_id.bpf.c were compiled to
 #	RESULTS=FILE		where lines are added; lib.sh says what they look like
 
 set -euo pipefail
@@ -23,6 +25,7 @@ here=$(dirname "$(readlink -e "$0")")
 . "$here/connections.sh"
 . "$here/devices.sh"
 . "$here/vrfs.sh"
+. "$here/bulk.sh"
 
 : "${DRIVERS:=c rust}" "${CIPHER:=null}" "${FULL:=}"
 [ "$DRIVERS" = builtin ] || : "${MODULE:=$(modinfo -n xfrm_interface_rust)}"
@@ -45,7 +48,7 @@ group()
 		# IPv6 has no such setting.
 		each forward_disable_xfrm "forward$suffix" 4 64 'static external'
 		;;
-	tenants | connections | lookup | scale | devices | vrf) "$1" ;;
+	tenants | connections | lookup | scale | devices | vrf | bulk) "$1" ;;
 	*) die "unknown group: $1" ;;
 	esac
 }

@@ -5,6 +5,11 @@ FAMILIES = ('IPv4', 'IPv6')
 OURS, THEIRS = 'rust', 'c'
 # So many flows send one packet each between two packets of a flow that stays.
 FLOODS = (64, 256, 1024)
+# For which misses of caches are counted.
+LOADS = tuple(f'{direction}, {count} {"tenant" if count == 1 else "tenants"}, {cpus} {"CPU" if cpus == 1 else "CPUs"}'
+              for cpus in (1, 4)
+              for direction, counts in (('sent', (1, 1024, 16384)), ('sent and received', (1, 1024)))
+              for count in counts)
 
 
 def against_c(limit, group, variant, kind):
@@ -42,6 +47,17 @@ def goals():
     yield '1024 tenants in turn', *against_c(0.63, 'tenants', '1024 in turn', 'external')
     yield '16384 tenants in turn', *against_c(0.70, 'tenants', '16384 in turn', 'external')
     yield "16384 tenants by Zipf's law", *against_c(0.70, 'tenants', "16384 by Zipf's law", 'external')
+    for cipher in ('', ' aes'):
+        for offload in ('no esp4_offload', 'esp4_offload'):
+            for kind in ('static', 'external'):
+                name = f'TCP, {kind}{", AES-GCM" if cipher else ""}, {offload}'
+                yield name, *against_c(0.95, f'bulk{cipher}', f'TCP, one megabyte, {offload}', kind)
+    for load in LOADS:
+        for what in ('L1, instructions', 'L1, data', 'last level', 'from another CPU'):
+            yield f'misses, {load}: {what}', *against_c(1.00, 'caches', f'{load}: {what}', 'external')
+        # What they are is memory that was given back, and is somebody else's.
+        yield (f'misses, {load}: lines of the driver',
+               *against_c(0.01, 'caches', f'{load}: the same, of lines that the driver writes', 'external'))
     yield ('receive through one of 8000 devices, to one alone', 1.02,
            ('lookup', '8000 devices', 'static', OURS), ('lookup', '1 devices', 'static', OURS))
     for what in ('creating', 'deleting', 'memory'):

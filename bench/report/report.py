@@ -17,11 +17,14 @@ TITLES = {
     'forward': "Forward: from a veth onto a dummy underlay, with the host's part",
     'tenants': 'Tenants: transmit through one external device, each packet to another tenant',
     'connections': 'Connections on one external device, by their number',
+    'caches': 'Caches: what a packet misses, of 32 kB for instructions and for data each, and of 8 MB for all',
+    'bulk': 'Bulk: one megabyte over veth, sent and received',
     'scale': 'Tenants on a static device each, and all on one external device',
     'lookup': "Receive through one of many static devices, all in one bucket of C's table",
     'devices': 'Devices',
     'transmit aes': 'Transmit, AES-GCM',
     'both aes': 'Transmit and receive, AES-GCM',
+    'bulk aes': 'Bulk: the same, AES-GCM',
 }
 KINDS = {
     'plain': 'plain UDP',
@@ -43,7 +46,7 @@ def shown(result, packets):
         return ''
     if result.unit == 'nanoseconds' and packets:
         return f'{1e9 / result.value:,.0f}/s'
-    return f'{result.value:,.0f}'
+    return f'{result.value:,.1f}' if result.unit == 'misses' else f'{result.value:,.0f}'
 
 
 def has_builtin(results):
@@ -56,7 +59,7 @@ def row(results, drivers, group, variant, kind, label):
     theirs = results.get(group, variant, kind, 'c')
     ours = [results.get(group, variant, kind, driver) for driver in drivers[1:]]
     ours = [None if result is theirs else result for result in ours]
-    packets = group != 'devices' and 'one' not in variant.split()
+    packets = group not in ('devices', 'caches') and 'one' not in variant.split()
     line = f'  {label:44}'
     line += ''.join(f'{shown(result, packets):>14}' for result in (theirs, *ours))
     for result in ours:
@@ -139,12 +142,12 @@ def judged(results):
         ratio = results.ratio(ours, other)
         if ratio is not None:
             verdict = 'met' if ratio <= limit else 'MISSED'
-            lines.append(f'  {name:52}{results.get(*other).value:>14,.0f}{results.get(*ours).value:>14,.0f}'
+            lines.append(f'  {name:70}{shown(results.get(*other), False):>14}{shown(results.get(*ours), False):>14}'
                          f'{ratio:>10.3f}{limit:>8.2f}  {verdict}')
     if lines:
         yield ''
         title = f'What it may cost ({results.about.get("clock", "?")} for packets)'
-        yield f'{title:54}{"C or other":>14}{"Rust":>14}{"ratio":>10}{"limit":>8}'
+        yield f'{title:72}{"C or other":>14}{"Rust":>14}{"ratio":>10}{"limit":>8}'
         yield from lines
 
 

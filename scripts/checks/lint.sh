@@ -106,7 +106,7 @@ check 'rustdoc, and its links' "$top/scripts/build/doc.sh"
 check checkpatch inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION -f rust/helpers/*.c rust/compat/*.h rust/datapath/*.c rust/datapath/datapath.h rust/bindings/*.h rust/*.[ch]'
 # What declares tracepoints looks like no other C.
 check 'checkpatch, tracepoints' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,COMPLEX_MACRO,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE -f rust/datapath/trace.h'
-check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.c'
+check 'checkpatch, bench' inside '/kernel/source/scripts/checkpatch.pl --no-tree --terse --strict --no-summary --ignore=FILE_PATH_CHANGES,CONSTANT_CONVERSION,PREFER_KERNEL_TYPES,AVOID_EXTERNS,NEW_TYPEDEFS,CAMELCASE,EMBEDDED_FUNCTION_NAME -f bench/c/*.[ch]'
 # Whoever sends a patch signs it off; and there is no history here to find other commits in. Through
 # stdin: a file that git knows would be checked as a source.
 check 'checkpatch, patches' inside 'for patch in patches/7.3/00??-[!c]*.patch; do
