@@ -52,6 +52,9 @@ bool datapath_skb_has_nat(const struct sk_buff *skb);
 bool datapath_skb_is_from_here(const struct sk_buff *skb, const struct net_device *dev);
 int datapath_skb_route_vrf(const struct sk_buff *skb, const struct net_device *dev);
 
+/* queue.c */
+bool datapath_skip_queue(struct sk_buff *skb, const struct net_device *dev);
+
 /* u32_table.c */
 struct datapath_u32_node {
 	struct rhash_head head;

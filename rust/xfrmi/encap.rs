@@ -4,14 +4,18 @@
 //! DEV]`.
 //!
 //! [`Encap`] reads and writes the nested attributes `LWT_XFRM_*` of such a route, in the context
-//! that [`EncapOps`] names.
+//! that [`EncapOps`] names. Packets of such a route need not go through the queue of an XFRM
+//! interface, which has none unless somebody gives it one: they are sent at once.
 //!
 //! C header: [`include/uapi/linux/lwtunnel.h`](srctree/include/uapi/linux/lwtunnel.h)
+
+use super::interface::Interface;
 
 use crate::{
     bindings,
     compat::casts::u32_as_usize,
     net::{
+        netdevice::NetDevice,
         netlink::{
             attr_size,
             Attr,
@@ -21,6 +25,7 @@ use crate::{
             Policy,
             Rule, //
         },
+        skb::OwnedSkBuff,
         xfrm::{
             EncapOps,
             MdInfo, //
@@ -28,7 +33,13 @@ use crate::{
     }, //
 };
 
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        rcu, //
+    }, //
+};
 
 /// How many types of attributes there are, with the unused type 0.
 const ATTRS: usize = u32_as_usize(bindings::__LWT_XFRM_MAX);
@@ -66,5 +77,16 @@ impl EncapOps for Encap {
             message.put_u32(bindings::LWT_XFRM_LINK, info.link as u32)?;
         }
         Ok(())
+    }
+
+    fn transmit(mut skb: OwnedSkBuff, rcu: &rcu::Guard) -> Option<OwnedSkBuff> {
+        let dev = skb.device(rcu).and_then(NetDevice::downcast::<Interface>);
+        match dev {
+            Some(dev) if dev.data().skip_queue.load(Relaxed) && dev.skip_queue(&mut skb, rcu) => {
+                dev.start_xmit(skb, rcu);
+                None
+            }
+            _ => Some(skb),
+        }
     }
 }

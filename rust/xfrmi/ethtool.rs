@@ -33,8 +33,11 @@ use kernel::{
 /// Policies are asked before those who may take a packet away: a bit of the private flags.
 const CHECK_BEFORE_INGRESS: u32 = 1 << 0;
 
+/// Packets of routes with an encapsulation go past the queue.
+const SKIP_QUEUE: u32 = 1 << 1;
+
 /// Packets come in by the VRFs of their connections. Static devices have no such bit.
-const VRF_BY_ROUTE: u32 = 1 << 1;
+const VRF_BY_ROUTE: u32 = 1 << 2;
 
 impl EthtoolOps for Interface {
     fn statistics(dev: &Device<Self>) -> &'static [&'static CStr] {
@@ -54,8 +57,8 @@ impl EthtoolOps for Interface {
 
     fn private_flags(dev: &Device<Self>) -> &'static [&'static CStr] {
         match vrf_by_route::is_on(dev) {
-            Some(_) => &[c"check-before-ingress", c"vrf-by-route"],
-            None => &[c"check-before-ingress"],
+            Some(_) => &[c"check-before-ingress", c"skip-queue", c"vrf-by-route"],
+            None => &[c"check-before-ingress", c"skip-queue"],
         }
     }
 
@@ -64,6 +67,9 @@ impl EthtoolOps for Interface {
         if dev.data().check_before_ingress.load(Relaxed) {
             flags |= CHECK_BEFORE_INGRESS;
         }
+        if dev.data().skip_queue.load(Relaxed) {
+            flags |= SKIP_QUEUE;
+        }
         if vrf_by_route::is_on(dev) == Some(true) {
             flags |= VRF_BY_ROUTE;
         }
@@ -71,15 +77,19 @@ impl EthtoolOps for Interface {
     }
 
     fn set_private_flags(dev: &Device<Self>, flags: u32, rtnl: &Rtnl) -> Result {
-        if flags & !(CHECK_BEFORE_INGRESS | VRF_BY_ROUTE) != 0 {
+        if flags & !(CHECK_BEFORE_INGRESS | VRF_BY_ROUTE | SKIP_QUEUE) != 0 {
             return Err(EINVAL);
         }
         let on = flags & VRF_BY_ROUTE != 0;
         if on || vrf_by_route::is_on(dev).is_some() {
             vrf_by_route::switch(dev, on, rtnl)?;
         }
-        let check = flags & CHECK_BEFORE_INGRESS != 0;
-        dev.data().check_before_ingress.store(check, Relaxed);
+        let interface = dev.data();
+        let is_set = |flag| flags & flag != 0;
+        interface
+            .check_before_ingress
+            .store(is_set(CHECK_BEFORE_INGRESS), Relaxed);
+        interface.skip_queue.store(is_set(SKIP_QUEUE), Relaxed);
         Ok(())
     }
 }

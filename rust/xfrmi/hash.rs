@@ -75,9 +75,10 @@ impl Hash {
     }
 
     /// One of `count` things, a small power of two, whatever the set.
+    #[inline]
     pub(super) fn one_of(self, count: usize) -> usize {
         // CAST: Bits in the middle are wanted.
-        (self.0 >> 20) as usize % count
+        (self.0 >> 20) as usize & count.wrapping_sub(1)
     }
 
     /// An odd number that tells keys of a set apart.

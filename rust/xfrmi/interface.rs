@@ -74,6 +74,8 @@ pub(crate) struct Interface {
     pub(super) link: c_int,
     /// Whether the policies are asked before those who may take a packet away.
     pub(super) check_before_ingress: Atomic<bool>,
+    /// Whether packets of routes with an encapsulation may go past the device's queue.
+    pub(super) skip_queue: Atomic<bool>,
     /// What is counted.
     pub(super) stats: Stats,
 }

@@ -195,6 +195,7 @@ impl LinkOps for Interface {
                 mode: Mode::External(KBox::pin_init(External::new(), GFP_KERNEL)?),
                 link: 0,
                 check_before_ingress: Atomic::new(true),
+                skip_queue: Atomic::new(true),
                 stats: Stats::new()?,
             });
         }
@@ -208,6 +209,7 @@ impl LinkOps for Interface {
                 mode: Mode::Static(IfId::new(if_id)),
                 link: parameters.link(request.link_net, ack)?,
                 check_before_ingress: Atomic::new(true),
+                skip_queue: Atomic::new(true),
                 stats: Stats::new()?,
             }),
         }
@@ -264,6 +266,7 @@ impl LinkOps for Interface {
 impl DeviceOps for Interface {
     fn init(&self, dev: &mut UnregisteredDevice<'_>, link_net: &Net, _rtnl: &Rtnl) {
         dev.add_features(Feature::Sg | Feature::FragList | Feature::GsoSoftware | Feature::HwCsum);
+        dev.allow_big_tcp();
         match NetDevice::by_index(link_net, self.link, &rcu::read_lock()) {
             Some(lower) => dev.inherit(lower),
             None => dev.randomise_address(),

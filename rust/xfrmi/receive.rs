@@ -60,15 +60,15 @@ struct Arrival<'g> {
 
 impl<'g> Arrival<'g> {
     /// How the packet arrived; `None` if it belongs to no device of ours.
-    #[inline]
+    #[inline(always)]
     fn of(skb: &SkBuff, rcu: &'g rcu::Guard) -> Option<Self> {
-        let connection = skb.connection()?;
+        let (connection, last) = skb.connection_and_last_state()?;
         // Read once: it may change.
         let if_id = connection.if_id();
         Some(Self {
             dev: table::owner(connection.net(), if_id, rcu)?,
             if_id,
-            tunnel: skb.last_state()?.is_tunnel(),
+            tunnel: last.is_tunnel(),
         })
     }
 
@@ -102,7 +102,7 @@ impl Handler for Input {
         let result = match Arrival::of(skb, rcu) {
             Some(arrival) => deliver(skb, &arrival, rcu)
                 .map(|()| Received::Taken)
-                .inspect_err(|err| refused(skb, &arrival, *err)),
+                .inspect_err(|err| refused(skb, arrival.dev, arrival.if_id, *err)),
             None if skb.last_state().is_some_and(State::is_tunnel) => {
                 check_before_gro(skb, rcu).map(|()| Received::NotOurs)
             }
@@ -111,6 +111,8 @@ impl Handler for Input {
         result.unwrap_or_else(Received::Drop)
     }
 
+    #[cold]
+    #[inline(never)]
     fn dropped(skb: &mut SkBuff, rcu: &rcu::Guard) -> Received {
         let Some(Arrival { dev, .. }) = Arrival::of(skb, rcu) else {
             return Received::NotOurs;
@@ -148,7 +150,18 @@ fn may_be_a_bundle(skb: &SkBuff, next: &State) -> bool {
 /// Checks a packet that has just come out of a tunnel now, if GRO is going to give it to its next
 /// state. Otherwise it is checked when it enters that state; but after GRO nobody knows where it
 /// came from. Fails with `EPERM` if a policy refuses it.
+#[inline(always)]
 fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
+    if xfrm::gro_takes_esp() {
+        check_what_gro_takes(skb, rcu)
+    } else {
+        Ok(())
+    }
+}
+
+/// As [`check_before_gro`], where GRO gives packets to states.
+#[inline(never)]
+fn check_what_gro_takes(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     match xfrm::next_by_gro(skb, rcu) {
         Some((next, family)) if is_ours(skb, &next, rcu) => {
             // The control block and the route are still those of the packet outside.
@@ -164,10 +177,11 @@ fn check_before_gro(skb: &mut SkBuff, rcu: &rcu::Guard) -> Result {
     }
 }
 
-/// Counts a packet that [`deliver`] has failed for with `error`, besides what [`Input::dropped`]
-/// counts.
+/// Counts a packet of the connection `if_id` that [`deliver`] has failed for with `error`, besides
+/// what [`Input::dropped`] counts.
 #[cold]
-fn refused(skb: &SkBuff, arrival: &Arrival<'_>, error: Error) {
+#[inline(never)]
+fn refused(skb: &SkBuff, dev: &Device<Interface>, if_id: u32, error: Error) {
     let cause = if error == enetdown() {
         Cause::Down
     } else if error == EPERM {
@@ -175,7 +189,6 @@ fn refused(skb: &SkBuff, arrival: &Arrival<'_>, error: Error) {
     } else {
         Cause::Memory
     };
-    let (dev, if_id) = (arrival.dev, arrival.if_id);
     let info = MdInfo { if_id, link: 0 };
     dev.data().stats.drop(dev, skb, info, false, cause);
 }

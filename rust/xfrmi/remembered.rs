@@ -125,6 +125,7 @@ impl BeforeLookUp {
 
 /// Metadata that says `info`, for one packet of `dev` of many that share it. Fails with `ENOMEM`,
 /// and with `ENODEV` where there are no caches.
+#[inline(always)]
 pub(super) fn metadata(
     info: MdInfo,
     dev: &Device<Interface>,

@@ -9,45 +9,20 @@
 #	  sender                                receiver
 
 . "$(dirname "$0")/../lib/lib.sh"
-
-size=3000000
-
-# devices KIND: with room for the tunnel's headers, so that nothing has to find out about it.
-devices()
-{
-	defer reset_gateways
-	device a "$1" 5
-	device b "$1" 5
-	ip -n "$gwa" link set ipsec mtu 1400
-	ip -n "$gwb" link set ipsec mtu 1400
-}
+. "$lib/files.sh"
 
 transfer()
 {
-	local kind=$1 inner=$2 outer=$3 address=10.1.0.2 before after
+	local kind=$1 inner=$2 outer=$3
 
-	[ "$inner" = 4 ] || address=fd00:1::2
 	devices "$kind"
 	tunnel id=5 outer="$outer"
-	rm -f "$tmp/received"
-	job_start ip netns exec "$gwb" socat -u "TCP$inner-LISTEN:9000,reuseaddr" "CREATE:$tmp/received"
-	await_listener "$gwb" 9000
-	check inside "$gwa" timeout 60 socat -u "FILE:$tmp/file" "TCP$inner:[$address]:9000" -- \
-		'the transfer fails'
-	slowwait 20 same_size >/dev/null
-	check cmp -s "$tmp/file" "$tmp/received" -- 'the file arrives changed'
-	job_stop "$job"
+	send_file "$inner"
 	# shellcheck disable=SC2046
 	set -- $(stat "$gwa" ipsec tx_packets tx_bytes tx_errors)
 	check [ "$2" -ge $size ] -- "only $2 bytes were counted"
 	check [ $(($2 / $1)) -gt 1500 ] -- "packets had $(($2 / $1)) bytes on average: no GSO"
 	expect 'errors' "$3" 0
-}
-
-# shellcheck disable=SC2329
-same_size()
-{
-	[ "$(wc -c <"$tmp/received")" -eq $size ]
 }
 
 # Without the device's GSO, the stack cuts packets to its MTU.
@@ -56,14 +31,7 @@ transfer_without_gso()
 	devices "$1"
 	inside "$gwa" ethtool -K ipsec tso off gso off >/dev/null
 	tunnel id=5
-	rm -f "$tmp/received"
-	job_start ip netns exec "$gwb" socat -u TCP4-LISTEN:9000,reuseaddr "CREATE:$tmp/received"
-	await_listener "$gwb" 9000
-	check inside "$gwa" timeout 60 socat -u "FILE:$tmp/file" TCP4:10.1.0.2:9000 -- \
-		'the transfer fails'
-	slowwait 20 same_size >/dev/null
-	check cmp -s "$tmp/file" "$tmp/received" -- 'the file arrives changed'
-	job_stop "$job"
+	send_file 4
 	# shellcheck disable=SC2046
 	set -- $(stat "$gwa" ipsec tx_packets tx_bytes)
 	check [ $(($2 / $1)) -le 1500 ] -- "packets had $(($2 / $1)) bytes on average"
@@ -84,11 +52,7 @@ iperf()
 	job_stop "$job"
 }
 
-setup_gateways
-head -c $size /dev/urandom >"$tmp/file"
-# Receiving in big packets needs GRO on the underlay, which veth does not do by itself.
-inside "$gwa" ethtool -K under gro on >/dev/null
-inside "$gwb" ethtool -K under gro on >/dev/null
+setup_files
 
 for kind in static external; do
 	for combination in 4in4 6in4 4in6 6in6; do

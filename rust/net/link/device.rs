@@ -66,6 +66,7 @@
 //! ```
 
 use super::{
+    device_ops::VTable,
     private::Private,
     LinkOps, //
 };
@@ -203,6 +204,24 @@ impl<T: LinkOps> Device<T> {
         // SAFETY: The packet and the dst are handed over, the namespace is live, and RCU is held.
         // Registered devices have per-CPU statistics (`Kind::setup`).
         unsafe { bindings::datapath_tunnel_xmit(self.as_raw(), net, skb.into_raw(), dst) == 0 }
+    }
+
+    /// Makes a packet that a route is about to hand to the device what it would be behind the
+    /// device's queue. Returns whether it is: not if there is a queue, if somebody watches what the
+    /// device sends or may change it, or if the packet is not complete. Then nothing has changed.
+    /// Softirqs have to be disabled, as they are wherever packets are sent.
+    pub(crate) fn skip_queue(&self, skb: &mut OwnedSkBuff, _rcu: &rcu::Guard) -> bool {
+        // SAFETY: The packet is valid and owned, the device is live, and RCU is held.
+        unsafe { bindings::datapath_skip_queue(skb.as_raw(), self.as_raw()) }
+    }
+
+    /// Hands a packet to the device as its queue does (`ndo_start_xmit`). Softirqs have to be
+    /// disabled.
+    ///
+    /// It goes by way of the kernel's callback, so that the code for packets is there once.
+    pub(crate) fn start_xmit(&self, skb: OwnedSkBuff, _rcu: &rcu::Guard) {
+        // SAFETY: The packet is handed over, the device is registered, and softirqs are disabled.
+        unsafe { VTable::<T>::start_xmit(skb.into_raw(), self.as_raw()) };
     }
 
     /// Lets the device receive a packet from the link namespace, with `metadata` if there are any.

@@ -124,7 +124,7 @@ impl<T: LinkOps> VTable<T> {
     ///
     /// The kernel calls this for a device of this kind that has been registered, with softirqs
     /// disabled, and hands over the packet.
-    unsafe extern "C" fn start_xmit(
+    pub(super) unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {

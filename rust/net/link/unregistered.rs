@@ -108,6 +108,13 @@ impl UnregisteredDevice<'_> {
         dev.features |= u64::from(features);
     }
 
+    /// Lets the administrator have the stack hand over TCP segments of more than 65,536 bytes (BIG
+    /// TCP, `netif_set_tso_max_size()`): up to `GSO_MAX_SIZE`, 524,280. At first it does not.
+    pub(crate) fn allow_big_tcp(&mut self) {
+        // SAFETY: The type has exclusive access to the device.
+        unsafe { bindings::netif_set_tso_max_size(self.dev, bindings::GSO_MAX_SIZE) };
+    }
+
     /// Takes over from `lower`, the device over which this one sends, the room that it needs in
     /// front of packets and behind them. Takes over its hardware address, too, if this device has
     /// none (`eth_hw_addr_inherit()`).

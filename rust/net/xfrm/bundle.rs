@@ -311,12 +311,19 @@ impl Bundle {
     /// Notes the time at which the policies were used, in seconds, as the look-up does. Key
     /// managers read it.
     pub(crate) fn stamp_policies(&self) {
+        // CAST: The time is not negative.
         // SAFETY: It only reads the clock.
-        let now = unsafe { bindings::ktime_get_real_seconds() };
+        let now = unsafe { bindings::ktime_get_real_seconds() } as u64;
         for policy in Self::policies(&self.dst) {
-            // CAST: The time is not negative.
-            // SAFETY: The bundle holds references to its policies. Others write the same field.
-            unsafe { write_once(&raw mut (*policy).curlft.use_time, now as u64) };
+            // SAFETY: The bundle holds references to its policies.
+            let used = unsafe { &raw mut (*policy).curlft.use_time };
+            // Once a second: CPUs that use the same policy would take the line from each other.
+            //
+            // SAFETY: The same. Others read and write the field.
+            if unsafe { read_once(used) } != now {
+                // SAFETY: The same.
+                unsafe { write_once(used, now) };
+            }
         }
     }
 

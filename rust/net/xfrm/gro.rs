@@ -80,14 +80,19 @@ const COMP_CPI: usize = offset_of!(bindings::ip_comp_hdr, cpi);
 
 /// The state that GRO is going to give a packet to that has just come out of a tunnel, and the
 /// family of the packet; `None` if GRO leaves it alone.
-#[inline]
 pub(crate) fn next_by_gro(skb: &SkBuff, rcu: &rcu::Guard) -> Option<(OwnedState, Family)> {
-    // SAFETY: Nothing is asked of the caller.
-    if unsafe { bindings::datapath_gro_takes_esp() } {
+    if gro_takes_esp() {
         next(skb, &[Protocol::Esp], rcu)
     } else {
         None
     }
+}
+
+/// Whether GRO gives packets to states: `esp4_offload` or `esp6_offload` is there.
+#[inline]
+pub(crate) fn gro_takes_esp() -> bool {
+    // SAFETY: Nothing is asked of the caller.
+    unsafe { bindings::datapath_gro_takes_esp() }
 }
 
 /// The state that a packet is going to enter that has just come out of another one, if it is IPsec

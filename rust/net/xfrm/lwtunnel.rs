@@ -8,7 +8,7 @@
 //! driver says by [`EncapOps`] how that is written in netlink.
 //!
 //! [`EncapOps::build`] is called in process context, with RTNL held or without.
-//! [`EncapOps::fill`] is called under RCU, and must not sleep.
+//! [`EncapOps::fill`] and [`EncapOps::transmit`] are called under RCU, and must not sleep.
 //!
 //! C header: [`include/net/lwtunnel.h`](srctree/include/net/lwtunnel.h); C source:
 //! [`net/core/lwtunnel.c`](srctree/net/core/lwtunnel.c)
@@ -78,10 +78,14 @@ use super::metadata::{
 use crate::{
     bindings,
     compat::casts::u32_into_u16,
-    net::netlink::{
-        Attr,
-        ExtAck,
-        Message, //
+    net::{
+        netlink::{
+            Attr,
+            ExtAck,
+            Message, //
+        },
+        rcu::with_softirqs_disabled,
+        skb::OwnedSkBuff, //
     }, //
 };
 
@@ -90,6 +94,7 @@ use core::marker::PhantomData;
 use kernel::{
     error::from_result,
     prelude::*,
+    sync::rcu,
     types::Opaque, //
 };
 
@@ -104,6 +109,13 @@ pub(crate) trait EncapOps: 'static {
 
     /// Adds the attributes of a route to a message. Fails with `EMSGSIZE` if there is no room.
     fn fill(info: MdInfo, message: &mut Message<'_>) -> Result;
+
+    /// Takes a packet that a route with this encapsulation is about to hand to its device
+    /// (`skb->dev`), or returns it: then the device's queue gets it. The packet has been through
+    /// netfilter, and fits the MTU. Called with softirqs disabled.
+    fn transmit(skb: OwnedSkBuff, _rcu: &rcu::Guard) -> Option<OwnedSkBuff> {
+        Some(skb)
+    }
 }
 
 /// The registration of the encapsulation. Dropping it undoes it, and sleeps for a grace period.
@@ -136,6 +148,7 @@ impl<E: EncapOps> EncapRegistration<E> {
                     fill_encap: Some(Self::fill_encap),
                     get_encap_size: Some(Self::get_encap_size),
                     cmp_encap: Some(Self::cmp_encap),
+                    xmit: Some(Self::xmit),
                     #[cfg(HAVE_HASH_ENCAP)]
                     hash_encap: Some(Self::hash_encap),
                     owner: module.as_ptr(),
@@ -195,6 +208,7 @@ impl<E: EncapOps> EncapRegistration<E> {
             // SAFETY: The allocation is new, and has room for `info` behind its fields.
             unsafe {
                 (*state).type_ = u32_into_u16::<ENCAP_XFRM>();
+                (*state).flags |= bindings::LWTUNNEL_STATE_XMIT_REDIRECT;
                 (&raw mut (*state).data)
                     .cast::<bindings::xfrm_md_info>()
                     .write(info);
@@ -252,6 +266,25 @@ impl<E: EncapOps> EncapRegistration<E> {
         // SAFETY: The kernel passes states made above.
         let (a, b) = unsafe { (Self::info(a), Self::info(b)) };
         ((a.if_id, a.link) != (b.if_id, b.link)).into()
+    }
+
+    /// The callback `xmit`: a route is about to hand a packet to its device. Returns whether the
+    /// packet was taken (`LWTUNNEL_XMIT_DONE`) or goes on (`LWTUNNEL_XMIT_CONTINUE`).
+    ///
+    /// # Safety
+    ///
+    /// The kernel calls this with softirqs disabled for a packet that it has made ready for
+    /// `skb->dev`, and hands it over unless it is to go on.
+    unsafe extern "C" fn xmit(skb: *mut bindings::sk_buff) -> c_int {
+        // SAFETY: The kernel hands over the packet; one that goes on is given back.
+        let skb = unsafe { OwnedSkBuff::from_raw(skb) };
+        // SAFETY: The kernel calls this with softirqs disabled.
+        let rest = unsafe { with_softirqs_disabled(|rcu| E::transmit(skb, rcu)) };
+        // CAST: The numbers are 0 and 256.
+        match rest.map(OwnedSkBuff::into_raw) {
+            None => bindings::LWTUNNEL_XMIT_DONE as c_int,
+            Some(_) => bindings::LWTUNNEL_XMIT_CONTINUE as c_int,
+        }
     }
 
     /// The callback `hash_encap`, of kernels that have it: the same number for routes that say the

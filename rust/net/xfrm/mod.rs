@@ -68,6 +68,7 @@ pub(crate) use self::{
         EventsRegistration, //
     },
     gro::{
+        gro_takes_esp,
         next_by_gro,
         next_state, //
     },

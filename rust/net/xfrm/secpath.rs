@@ -66,9 +66,14 @@ impl SkBuff {
     /// state that all connections between two addresses share. If another state protected the
     /// packet on its way, that one is the connection's own.
     pub(crate) fn connection(&self) -> Option<&State> {
+        Some(self.connection_and_last_state()?.0)
+    }
+
+    /// What [`Self::connection`] and [`Self::last_state`] are.
+    pub(crate) fn connection_and_last_state(&self) -> Option<(&State, &State)> {
         match self.last_states()? {
-            (Some(before), last) if last.is_shared() && !before.is_tunnel() => Some(before),
-            (_, last) => Some(last),
+            (Some(before), last) if last.is_shared() && !before.is_tunnel() => Some((before, last)),
+            (_, last) => Some((last, last)),
         }
     }
 
