@@ -24,22 +24,20 @@ sent()
 
 # What attaches somebody to the device, how many packets that has seen, and what takes it away.
 
-packet_socket_on()
+# dump DEVICE: has tcpdump note what it sees there, from here on.
+dump()
 {
-	job_start ip netns exec "$gwa" tcpdump -Z root --immediate-mode -l -t -n -i ipsec >"$tmp/seen" 2>"$tmp/seen.log"
+	job_start ip netns exec "$gwa" tcpdump -Z root --immediate-mode -l -t -n -i "$1" >"$tmp/seen" 2>"$tmp/seen.log"
 	watcher=$job
 	slowwait 20 grep -q 'listening on' "$tmp/seen.log" >/dev/null
 }
+
+packet_socket_on() { dump ipsec; }
 packet_socket_seen() { grep -c 'echo request' "$tmp/seen"; }
 packet_socket_off() { job_stop "$watcher"; }
 
 # One that watches all devices.
-all_devices_on()
-{
-	job_start ip netns exec "$gwa" tcpdump -Z root --immediate-mode -l -t -n -i any >"$tmp/seen" 2>"$tmp/seen.log"
-	watcher=$job
-	slowwait 20 grep -q 'listening on' "$tmp/seen.log" >/dev/null
-}
+all_devices_on() { dump any; }
 all_devices_seen() { grep -c '^ipsec Out .*echo request' "$tmp/seen"; }
 all_devices_off() { job_stop "$watcher"; }
 

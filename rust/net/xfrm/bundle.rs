@@ -319,9 +319,9 @@ impl Bundle {
             let used = unsafe { &raw mut (*policy).curlft.use_time };
             // Once a second: CPUs that use the same policy would take the line from each other.
             //
-            // SAFETY: The same. Others read and write the field.
+            // SAFETY: The policy is live, as above. Others read and write the field as a whole.
             if unsafe { read_once(used) } != now {
-                // SAFETY: The same.
+                // SAFETY: As above.
                 unsafe { write_once(used, now) };
             }
         }
