@@ -226,7 +226,8 @@ snapshot()
 	local ns
 
 	for ns in "$gwa" "$gwb" "$remote"; do
-		ip -n "$ns" -d -j link show | jq -S '.[] | del(.operstate)'
+		# How large segments may become at most is the driver's, too.
+		ip -n "$ns" -d -j link show | jq -S '.[] | del(.operstate, .tso_max_size)'
 		# What is left of a lifetime is less each second.
 		ip -n "$ns" -j addr show | jq -S '.[] | .addr_info[]? |
 			.valid_life_time |= (. < 10000) | .preferred_life_time |= (. < 10000)'
@@ -372,6 +373,40 @@ unusual_qdisc()
 	snapshot "$tmp/before"
 	refused 'in-red: qdisc red'
 	unchanged 'after a refusal'
+}
+
+# What the C driver does not have; and undoing brings it back.
+only_ours()
+{
+	local before
+
+	[ "$DRIVER" != c ] || { skip 'it is about the way from our driver to the other one' && return; }
+	world
+	ip -n "$gwa" link set ext gso_ipv4_max_size 200000
+	inside "$gwa" ethtool --set-priv-flags ipsec skip-queue off
+	inside "$gwa" ethtool --set-priv-flags ext vrf-by-route on
+	snapshot "$tmp/before"
+	before=$(flags)
+	refused 'ext: the C driver sends no segments of more than 65536 bytes'
+	said 'ipsec: the C driver has no private flag skip-queue, which is off'
+	said 'ext: the C driver has no private flag vrf-by-route, which is on'
+	check [ "$(grep -c 'the C driver' "$tmp/said")" -eq 3 ] -- \
+		"something else is said: $(tr '\n' ';' <"$tmp/said")"
+	unchanged 'after a refusal'
+	broken "$tmp/broken.ko" "$(modinfo -n xfrm_interface)"
+	check_fail "$(status switch c --force --module "$tmp/broken.ko")" 'a broken driver is loaded'
+	said 'everything is as it was'
+	undone
+	expect 'the private flags' "$(flags)" "$before"
+	succeeds c --force
+	check loaded c -- 'it is not forced'
+	works 'after being forced'
+}
+
+flags()
+{
+	inside "$gwa" ethtool --show-priv-flags ipsec
+	inside "$gwa" ethtool --show-priv-flags ext
 }
 
 programs()
@@ -561,7 +596,7 @@ fi
 
 setup_gateways
 
-for name in there_and_back nothing_to_do stacked unusual_qdisc programs namespace_without_entrance loading_fails \
+for name in there_and_back nothing_to_do stacked unusual_qdisc only_ours programs namespace_without_entrance loading_fails \
 	unloading_fails making_fails interrupted killed; do
 	subtest $name $name
 done

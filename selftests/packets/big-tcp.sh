@@ -12,12 +12,12 @@
 
 . "$(dirname "$0")/../lib/lib.sh"
 . "$lib/files.sh"
+. "$lib/esp-offload.sh"
 
 big_transfer()
 {
 	local kind=$1 inner=$2 outer=$3 offload=$4 watcher try
 
-	defer modprobe -q -r esp4_offload esp6_offload
 	[ -z "$offload" ] || modprobe -a esp4_offload esp6_offload
 	devices "$kind"
 	big_segments || return
@@ -54,10 +54,14 @@ ended()
 }
 
 setup_files
-for kind in static external; do
-	for family in 4 6; do
-		subtest "segments_${family}_$kind" big_transfer $kind $family $family ''
-		subtest "segments_${family}_esp_offload_$kind" big_transfer $kind $family $family offload
+for offload in '' offload; do
+	for kind in static external; do
+		for family in 4 6; do
+			subtest "segments_${family}_${offload:+esp_offload_}$kind" \
+				big_transfer $kind $family $family "$offload"
+		done
 	done
 done
+reset_gateways
+subtest esp_offload_goes esp_offload_goes
 finish

@@ -9,6 +9,7 @@
 #	gwa[ipsec > outer] ---- under ---- under ---- [outer < ipsec]gwb
 
 . "$(dirname "$0")/../lib/nested.sh"
+. "$lib/esp-offload.sh"
 
 # The modules that bring GRO to ESP. Others than those of the kernel, from a directory, with
 # ESP_OFFLOAD.
@@ -66,6 +67,6 @@ for family in 4 6; do
 	done
 done
 reset_gateways
-slowwait 20 modprobe -q -r esp4_offload esp6_offload
+subtest esp_offload_goes esp_offload_goes
 
 finish

@@ -155,7 +155,7 @@ def _dotted(group):
 def rehearse(saved, links):
     """Makes devices in a namespace of its own, with the driver that is there, and on them the
     qdiscs, classes and filters of each, and looks whether they come out as they were. Notes which
-    features of devices somebody has changed. Returns obstacles."""
+    features and private flags of devices somebody has changed. Returns obstacles."""
     wrong = []
     for one in saved:
         with contextlib.closing(namespaces.new_netns("rehearsal")) as netns:
@@ -194,6 +194,20 @@ def rehearse(saved, links):
     return wrong
 
 
+def unknown_to_c(saved):
+    """What only our driver can do, of what somebody has asked for, as texts."""
+    for one in saved:
+        for link in one.links:
+            if link.big_segments:
+                yield (
+                    f"{one.name}: {link.name}: the C driver sends no segments of more than "
+                    f"{state.GSO_LEGACY_MAX_SIZE} bytes (gso_max_size, gso_ipv4_max_size)")
+            for flag, on in one.settings_of(link).get("flag_changes", {}).items():
+                yield (
+                    f"{one.name}: {link.name}: the C driver has no private flag {flag}, which is "
+                    f"{'on' if on else 'off'}")
+
+
 def _stand_in(number, index):
     info = [
         attr(state.IFLA_INFO_KIND, b"xfrm"),
@@ -207,6 +221,12 @@ def _stand_in(number, index):
 
 def _note_features(saved, netns, name):
     available, wanted = settings.features(netns, name)
+    flags = settings.private_flags(netns, name)
     for link in saved.links:
         mine = saved.settings_of(link)
         mine["feature_changes"] = (mine["features"][1] ^ wanted) & mine["features"][0] & available
+        # A device of another mode may have more of them; these are off in a new one.
+        mine["flag_changes"] = {
+            flag: on
+            for flag, on in mine["private_flags"].items() if on != flags.get(flag, False)
+        }

@@ -69,6 +69,8 @@ class Plan:
                      _gen_mode(link, state.GEN_MODE_NONE),
                      attr(state.IFLA_MASTER, link.master) if link.master else b"",
                      attr(state.IFLA_IFALIAS, link.alias) if link.alias else b""))
+            if link.big_segments:
+                self.prepare.append(_set(link, 0, 0, link.big_segments))
             if link.altnames:
                 names = [attr(state.IFLA_ALT_IFNAME, name) for name in link.altnames]
                 self.prepare.append(
@@ -181,6 +183,10 @@ class Plan:
             with self.netns:
                 for path, value in self.files:
                     wrong += settings.write(path, value)
+        for link in self.saved.links:
+            changed = self.saved.settings_of(link).get("flag_changes")
+            if changed:
+                wrong += settings.set_private_flags(self.netns, link.name, changed)
         return wrong
 
     def fill(self, existing):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What of a device is in files, or behind an old system call: sysctls, sysfs, the features of
-ethtool."""
+"""What of a device is in files, or behind an old system call: sysctls, sysfs, the features and private
+flags of ethtool."""
 
 import array
 import contextlib
@@ -14,7 +14,8 @@ SYSCTLS = ("net/ipv4/conf", "net/ipv6/conf", "net/ipv4/neigh", "net/ipv6/neigh")
 ELSEWHERE = ("addr_gen_mode", "base_reachable_time", "retrans_time")
 FILES = ("threaded", "gro_flush_timeout", "napi_defer_hard_irqs")
 QUEUES = ("rps_cpus", "rps_flow_cnt", "xps_cpus", "xps_rxqs")
-SIOCETHTOOL, ETH_SS_FEATURES = 0x8946, 4
+SIOCETHTOOL, ETH_SS_PRIV_FLAGS, ETH_SS_FEATURES = 0x8946, 2, 4
+ETHTOOL_GSTRINGS, ETHTOOL_GPFLAGS, ETHTOOL_SPFLAGS, ETH_GSTRING_LEN = 0x1B, 0x27, 0x28, 32
 ETHTOOL_GSSET_INFO, ETHTOOL_GFEATURES, ETHTOOL_SFEATURES = 0x37, 0x3A, 0x3B
 
 
@@ -74,10 +75,14 @@ def _ioctl(netns, device, data):
     return buffer.tobytes()
 
 
+def _count(netns, device, strings):
+    """How many strings of a kind a device has."""
+    data = _ioctl(netns, device, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << strings, 0))
+    return struct.unpack_from("=I", data, 16)[0]
+
+
 def _blocks(netns, device):
-    data = _ioctl(netns, device, struct.pack("=IIQI", ETHTOOL_GSSET_INFO, 0, 1 << ETH_SS_FEATURES,
-                                             0))
-    return (struct.unpack_from("=I", data, 16)[0] + 31) // 32
+    return (_count(netns, device, ETH_SS_FEATURES) + 31) // 32
 
 
 def features(netns, device):
@@ -109,3 +114,36 @@ def set_features(netns, device, valid, wanted):
     except OSError as error:
         return [f"features of {device}: {error.strerror}"]
     return []
+
+
+def private_flags(netns, device):
+    """Whether each private flag of a device is on, by its name. Some drivers have none."""
+    try:
+        count = _count(netns, device, ETH_SS_PRIV_FLAGS)
+        names = _ioctl(
+            netns, device,
+            struct.pack("=III", ETHTOOL_GSTRINGS, ETH_SS_PRIV_FLAGS, count) +
+            bytes(count * ETH_GSTRING_LEN))[12:]
+        flags = struct.unpack_from(
+            "=I", _ioctl(netns, device, struct.pack("=II", ETHTOOL_GPFLAGS, 0)), 4)[0]
+    except OSError:
+        return {}
+    return {
+        names[n * ETH_GSTRING_LEN:(n + 1) * ETH_GSTRING_LEN].rstrip(b"\0").decode():
+        bool(flags >> n & 1)
+        for n in range(count)
+    }
+
+
+def set_private_flags(netns, device, wanted):
+    """Sets those private flags that are in wanted; returns what went wrong, as a list."""
+    flags = private_flags(netns, device)
+    wrong = [f"{device} has no private flag {name}" for name in wanted if name not in flags]
+    flags.update((name, on) for name, on in wanted.items() if name in flags)
+    try:
+        if flags:
+            value = sum(on << n for n, on in enumerate(flags.values()))
+            _ioctl(netns, device, struct.pack("=II", ETHTOOL_SPFLAGS, value))
+    except OSError as error:
+        wrong.append(f"private flags of {device}: {error.strerror}")
+    return wrong

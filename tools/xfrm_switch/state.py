@@ -17,9 +17,12 @@ IFLA_LINKINFO, IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_GROUP = 18, 20, 26, 27
 IFLA_LINK_NETNSID, IFLA_PROTO_DOWN, IFLA_XDP, IFLA_PROP_LIST = 37, 39, 43, 52
 IFLA_ALT_IFNAME, IFLA_XDP_ATTACHED = 53, 2
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND = 1, 2, 4
+IFLA_GSO_MAX_SIZE, IFLA_GSO_IPV4_MAX_SIZE = 41, 63
 # MTU, queue length, group, queues, GSO and GRO sizes: they are given when the device is made.
-IFLA_ASKED = (IFLA_IFNAME, IFLA_MTU, IFLA_TXQLEN, IFLA_GROUP, 31, 32, 40, 41, 58, 63, 64,
-              IFLA_LINK_NETNSID)
+IFLA_ASKED = (IFLA_IFNAME, IFLA_MTU, IFLA_TXQLEN, IFLA_GROUP, 31, 32, 40, IFLA_GSO_MAX_SIZE, 58,
+              IFLA_GSO_IPV4_MAX_SIZE, 64, IFLA_LINK_NETNSID)
+# Larger segments than these not every driver sends.
+GSO_LEGACY_MAX_SIZE = 65536
 IFLA_INET6_TOKEN, IFLA_INET6_ADDR_GEN_MODE, GEN_MODE_NONE = 7, 8, 1
 
 
@@ -46,14 +49,19 @@ class Link:
         inet6 = attrs(attrs(found.get(IFLA_AF_SPEC, b"")).get(AF_INET6, b""))
         self.gen_mode = (inet6.get(IFLA_INET6_ADDR_GEN_MODE) or b"\0")[0] if inet6 else None
         self.token = inet6.get(IFLA_INET6_TOKEN, bytes(16))
-        self.attributes = b"".join(attr(kind, found[kind]) for kind in IFLA_ASKED if kind in found)
+        self.big_segments = b"".join(
+            attr(kind, found[kind]) for kind in (IFLA_GSO_MAX_SIZE, IFLA_GSO_IPV4_MAX_SIZE)
+            if u32(found.get(kind)) > GSO_LEGACY_MAX_SIZE)
+        self.attributes = b"".join(
+            attr(kind, found[kind]) for kind in IFLA_ASKED
+            if kind in found and kind not in attrs(self.big_segments))
 
     @property
     def key(self):
         """Equal of devices that are set up the same."""
         return (self.index, self.kind, self.flags, self.master, self.alias, self.proto_down,
                 sorted(self.altnames), attrs(self.data), self.gen_mode, self.token,
-                attrs(self.attributes))
+                attrs(self.attributes + self.big_segments))
 
 
 def difference(one, other):
@@ -166,6 +174,8 @@ def save(netns, links, unknown=None):
                 settings.files(netns.sysfs, link.name),
                 "features":
                 settings.features(netns, link.name),
+                "private_flags":
+                settings.private_flags(netns, link.name),
                 "tc": [[*one[:5], one.body.hex()] for one in objects]
             })
     neighbours = rtnl.dump(netlink.RTM_GETNEIGH, bytes(12)) + \
@@ -215,6 +225,9 @@ def compare(before, after):
         changed = mine.get("feature_changes", 0) & theirs["features"][0]
         if (mine["features"][1] ^ theirs["features"][1]) & changed:
             wrong.append(f"{link.name}: its features are not the same")
+        for name, on in mine.get("flag_changes", {}).items():
+            if theirs["private_flags"].get(name) != on:
+                wrong.append(f"{link.name}: its private flag {name} is not the same")
         if mine["tc"] != theirs["tc"]:
             what = tc.difference(tc_objects(mine),
                                  tc_objects(theirs)) or "the order of qdiscs, classes or filters"

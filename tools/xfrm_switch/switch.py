@@ -118,8 +118,8 @@ class Switch:
         self.saved, self.plans = [], []
         self.started = self.gap = None
 
-    def prepare(self, force):
-        """Saves everything; refuses what can't be put back."""
+    def prepare(self, to, force):
+        """Saves everything; refuses what can't be put back with the driver to switch to."""
         wrong = []
         self.saved = self.world.save(unknown=wrong.append)
         links = {
@@ -129,6 +129,7 @@ class Switch:
         self._rank()
         wrong += obstacles.find(self.world, links, self.saved)
         wrong += obstacles.rehearse(self.saved, links)
+        wrong += obstacles.unknown_to_c(self.saved) if to == "c" else []
         for what in wrong:
             warn("can not be put back:", what)
         if wrong and not force:
