@@ -26,6 +26,16 @@ runner := $(if $(filter both,$(DRIVER)),side-by-side.sh,run.sh)
 test: modules
 	@$(vm) --kernel $(KERNEL) --timeout 4200 -- bash /src/selftests/$(runner)
 
+## xfrmi: the program for those who run a gateway
+.PHONY: xfrmi
+xfrmi:
+	@$(scripts)/build/xfrmi.sh
+
+## test-gateway: xfrmi, its agent and the examples of docs/gateway.md, with both drivers (TESTS="list why": some)
+.PHONY: test-gateway
+test-gateway: modules xfrmi
+	@TESTS='$(or $(TESTS),gateway/)' $(vm) --kernel $(KERNEL) --timeout 4200 -- bash /src/selftests/$(runner)
+
 ## test-debug: every selftest on a kernel that finds mistakes (KASAN, lockdep, kmemleak), with our driver
 # kmemleak costs more than all the rest together: it watches those that make and delete things,
 # which say so at their top.

@@ -32,8 +32,8 @@ fill() { sed -e "s/@MAINTAINER@/$maintainer/" -e "s/@RELEASE@/$release/g" -e "s/
 source_package() {
 	local to=$1 package=$1/debian/xfrm-interface-rust-modules-$release
 	# Without what no package has.
-	"$top/packaging/copy-tree.sh" "$to" . ':!selftests' ':!bench' ':!patches'
-	rm -rf "$to"/{selftests,bench,patches}
+	"$top/packaging/copy-tree.sh" "$to" . ':!selftests' ':!bench' ':!patches' ':!tools/xfrmi' ':!examples'
+	rm -rf "$to"/{selftests,bench,patches,examples,tools/xfrmi}
 	echo "$release" >"$to/debian/release"
 	echo "$series" >"$to/debian/series"
 	{
@@ -80,6 +80,7 @@ for name in "$@"; do
 	rm -r "${deb:?}/$release"
 	what=--build=any
 done
+"$top/packaging/deb-xfrmi.sh"
 chown -R --reference="$top" "$top/out"
 say "in out/deb:"
 ls -l "$deb" >&2

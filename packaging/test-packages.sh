@@ -195,6 +195,17 @@ case_upgrade() {
 	row upgrade 'downgraded' ours "$(boot "${known[0]}" '' "$serving")"
 }
 
+# The program for operators, and the unit of its agent: which does not run before it has a configuration.
+case_xfrmi() {
+	apt install '/debs/xfrmi_*.deb'
+	row xfrmi 'a connection without policy is found' '2: no policy of the connection is for it' "$(boot "${known[0]}" '' "exec 2>&1
+		ip link add ipsec0 type xfrm external && ip link set ipsec0 up
+		ip route add 10.2.0.0/24 dev ipsec0 encap xfrm if_id 7
+		said=\$(xfrmi list); echo \"\$?: \${said##*: }\"")"
+	row xfrmi 'the agent is not enabled' 'disabled' "$(on_root chroot /tmp/root systemctl is-enabled xfrmi-agent 2>/dev/null || true)"
+	row xfrmi 'its unit' '' "$(on_root bash -c 'chroot /tmp/root systemd-analyze verify --man=no xfrmi-agent.service 2>&1 | grep -i xfrmi || true')"
+}
+
 # Whoever makes the packages says who that is.
 case_lintian() {
 	local found
@@ -277,7 +288,7 @@ case_dkms() {
 	[ "$failed" -eq 0 ] || cat "$work/log"
 }
 
-[ $# -gt 0 ] || set -- install put_away tunnel switch remove purge upgrade dkms lintian again signed
+[ $# -gt 0 ] || set -- install put_away tunnel switch remove purge upgrade dkms xfrmi lintian again signed
 printf 'case\tstep\tfound\t\n' >"$table"
 for name in "$@"; do
 	rm -rf "$work"/{upper,work}

@@ -41,7 +41,7 @@ spdx() {
 	local file missing=()
 	while read -r file; do
 		# The last have no place for it: debian/copyright says it for them.
-		case $file in COPYING|*.svg|*.patch|debian/changelog|debian/source/format) continue ;; esac
+		case $file in COPYING|*.svg|*.patch|*/Cargo.lock.in|debian/changelog|debian/source/format|*/debian/changelog|*/debian/source/format) continue ;; esac
 		[ ! -e "$top/$file" ] || head -n 3 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || missing+=("$file")
 	done < <(files)
 	[ ${#missing[@]} -eq 0 ] || { printf 'no SPDX line: %s\n' "${missing[@]}"; return 1; }
@@ -114,9 +114,12 @@ check 'checkpatch, patches' inside 'for patch in patches/7.3/00??-[!c]*.patch; d
 		{ echo "in $patch"; exit 1; }
 done'
 check 'patches apply' patches_apply
+check 'xfrmi: rustfmt' inside 'find tools/xfrmi -name "*.rs" -print0 | LD_LIBRARY_PATH=$(echo /opt/rust/usr/lib/*-linux-gnu) xargs -0 /opt/rust/usr/bin/rustfmt --check --config-path tools/xfrmi'
+check 'xfrmi: clippy' "$top/scripts/build/xfrmi.sh" clippy --release --all-targets -- -D warnings
+check 'xfrmi: unit tests' "$top/scripts/build/xfrmi.sh" test
 # One by one: together they take more memory than there is.
-check shellcheck inside 'find .ci/run scripts selftests bench tools packaging rust/compat -type f \
-	\( -name "*.sh" -o -path .ci/run -o -path packaging/load \) -print0 | xargs -0 -n 1 shellcheck'
+check shellcheck inside 'find .ci/run scripts selftests bench tools packaging examples rust/compat -type f \
+	\( -name "*.sh" -o -path .ci/run -o -path packaging/load -o -name xfrmi-updown \) -print0 | xargs -0 -n 1 shellcheck'
 check 'Python compiles' inside 'export PYTHONPYCACHEPREFIX=/tmp/pycache
 	find scripts selftests bench tools -type f \( -name "*.py" -o -path tools/xfrm-interface-switch \) \
 		-print0 | xargs -0 python3 -m py_compile'

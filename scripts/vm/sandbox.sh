@@ -81,6 +81,13 @@ build() {
 	# libreswan cannot be installed beside strongSwan, but it can lie beside it.
 	step "sandbox: libreswan" enter "$root" rw '' sh -ec \
 		'cd /tmp && apt-get -q download libreswan && dpkg -x libreswan_*.deb /opt/libreswan && rm libreswan_*.deb'
+	# Crates ask for a newer compiler than kernels are built with.
+	step "sandbox: Rust of backports" enter "$root" rw '' sh -ec '
+		mkdir -p /tmp/debs/partial
+		apt-get -q -o Dir::Cache::archives=/tmp/debs -y --no-install-recommends -t trixie-backports \
+			install --download-only cargo rust-clippy rustfmt
+		for deb in /tmp/debs/*.deb; do dpkg -x "$deb" /opt/rust; done
+		LD_LIBRARY_PATH=$(echo /opt/rust/usr/lib/*-linux-gnu) /opt/rust/usr/bin/cargo --version'
 	# No service of the sandbox starts by itself in a VM that boots it.
 	rm -f "$root"/etc/systemd/system/multi-user.target.wants/{strongswan,ipsec,openvswitch-switch}.service
 }
