@@ -12,6 +12,8 @@
 #	V=1		with what the kernel knows about each failure
 #	UNTIL=N		tests that have not begun after N seconds are skipped
 #
+# The tests in gateway/ are of tools rather than of the driver: they run only if they are named.
+#
 #	run.sh --list	prints which tests these are, in the order in which they run, and runs none
 #
 # Prints one stream of TAP and at its end how many passed and failed. Subtests that the C driver is
@@ -24,7 +26,7 @@
 #			test has this line.
 #	# Runs: alone	not beside others: it unloads the driver, sees what others make it drop or release, or
 #			keeps them from changing any device for most of the time
-#	# Only: rust	not with the C driver unless it is named: it would say the same, or nothing
+#	# Only: rust	not with the C driver unless it is named itself: it would say the same, or nothing
 #	# Also: WORD...	where else it belongs: "leaks" are those that make and delete most, which run also under
 #			kmemleak; "meetings" those in which CPUs meet, for KCSAN
 
@@ -123,6 +125,7 @@ selected()
 		@*) [[ " ${also[$name]} " = *" ${entry#@} "* ]] || continue ;;
 		*) continue ;;
 		esac
+		[ "${only[$name]:-$DRIVER}" = "$DRIVER" ] || [[ $entry != */ ]] || continue
 		found+=("$name")
 	done
 	if [ ${#found[@]} -eq 0 ]; then
@@ -141,7 +144,7 @@ if [ "$wrong" -eq 0 ]; then
 		done
 	else
 		for name in "${!files[@]}"; do
-			[ "${only[$name]:-$DRIVER}" != "$DRIVER" ] || tests+=("$name")
+			[ "${only[$name]:-$DRIVER}" != "$DRIVER" ] || [[ ${files[$name]} = gateway/* ]] || tests+=("$name")
 		done
 		mapfile -t tests < <(in_order "${tests[@]}")
 		complete=yes
