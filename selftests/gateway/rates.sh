@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Time: 60
+# Time: 100
 #
 # xfrmi top and xfrmi exporter: what tenants carry.
 #
@@ -139,8 +139,43 @@ labels_are_bounded()
 	job_stop "$exporter"
 }
 
+# examples/monitoring, by Prometheus itself.
+prometheus_asks()
+{
+	local example query
+
+	example=$(dirname "$lib")/../examples/monitoring
+	world
+	ip -n "$gwa" link set lo up
+	job_start ip netns exec "$gwa" "$xfrmi_binary" exporter --interval 0.5 2>"$tmp/err"
+	check slowwait 20 grep -q '^listening on' "$tmp/err" -- 'it does not listen' || return
+	promtool check config "$example/prometheus.yml" >"$tmp/promtool" 2>&1
+	check [ $? -eq 0 ] -- "promtool complains: $(paste -sd';' "$tmp/promtool")"
+	sed 's/15s/1s/' "$example/prometheus.yml" >"$tmp/prometheus.yml"
+	cp "$example/alerts.yml" "$tmp"
+	job_start ip netns exec "$gwa" prometheus --config.file="$tmp/prometheus.yml" \
+		--storage.tsdb.path="$tmp/tsdb" --web.listen-address=127.0.0.1:9090 2>"$tmp/prometheus.log"
+	inside "$gwa" ping -n -q -c 10 -i 0.1 -s 1000 10.1.0.2 >/dev/null
+	query='xfrmi_carried_bytes_total{tenant="if_id 5",direction="out"}'
+	check slowwait 60 asked "$query" 10280 -- \
+		"Prometheus says something else: $(tail -n 1 "$tmp/prometheus.log")"
+	check slowwait 30 asked 'count(xfrmi_drops_untold_total)' 1 -- 'drops are not counted'
+	expect 'rules that fail' "$(inside "$gwa" python3 -c '
+import json, urllib.request
+groups = json.load(urllib.request.urlopen("http://127.0.0.1:9090/api/v1/rules"))["data"]["groups"]
+print(len(groups), sum(bool(rule.get("lastError")) for group in groups for rule in group["rules"]))')" '1 0'
+}
+
+# asked QUERY VALUE: Prometheus answers with that.
+# shellcheck disable=SC2329
+asked()
+{
+	inside "$gwa" promtool query instant http://127.0.0.1:9090 "$1" >"$tmp/answer" 2>&1
+	grep -q "=> $2 @" "$tmp/answer"
+}
+
 setup_gateways
-for name in top_is_live exporter_counts labels_are_bounded; do
+for name in top_is_live exporter_counts labels_are_bounded prometheus_asks; do
 	subtest $name $name
 done
 finish
