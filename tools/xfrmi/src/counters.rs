@@ -54,15 +54,18 @@ struct Seen {
 /// The counters of all connections.
 #[derive(Debug, Default, Clone)]
 pub struct Counters {
+    /// Whether it has been looked before.
+    begun: bool,
     seen: HashMap<Key, Seen>,
     counters: BTreeMap<(u32, Direction), Counter>,
 }
 
 impl Counters {
-    /// Adds what states have counted since the last time. `from_begin`: also what those have counted
-    /// before that were there the first time.
-    pub fn update(&mut self, snapshot: &Snapshot, from_begin: bool) {
-        let first = self.seen.is_empty() && !from_begin;
+    /// Adds what states have counted since the last time. What those have counted before that were there
+    /// the first time is left out.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        let first = !self.begun;
+        self.begun = true;
         let mut there = HashSet::new();
         for counter in self.counters.values_mut() {
             (counter.states, counter.newest) = (0, 0);
@@ -107,6 +110,14 @@ impl Counters {
             .unwrap_or_default()
     }
 
+    /// Forgets a connection. Returns what it has carried, by direction.
+    pub fn forget(&mut self, if_id: u32) -> Vec<(Direction, Counter)> {
+        [Direction::Out, Direction::In]
+            .into_iter()
+            .filter_map(|direction| Some((direction, self.counters.remove(&(if_id, direction))?)))
+            .collect()
+    }
+
     /// All that there have been.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Direction, &Counter)> {
         self.counters
@@ -141,13 +152,10 @@ mod tests {
     }
 
     fn out(counters: &mut Counters, states: &[State]) -> Counter {
-        counters.update(
-            &Snapshot {
-                states: states.to_vec(),
-                ..Snapshot::default()
-            },
-            false,
-        );
+        counters.update(&Snapshot {
+            states: states.to_vec(),
+            ..Snapshot::default()
+        });
         counters.get(7, Direction::Out)
     }
 

@@ -38,8 +38,6 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0))?;
         // Or IPv4 routes of all tables come when one is asked for.
         socket.set_netlink_get_strict_chk(true)?;
-        // The texts of errors.
-        socket.set_ext_ack(true)?;
         Ok(Self {
             socket,
             sequence: 0,

@@ -60,13 +60,13 @@ pub fn run(global: &Global, options: &Top) -> Result<ExitCode> {
     }
     let live = stdout().is_terminal() && !global.json;
     let mut counters = Counters::default();
-    counters.update(&Snapshot::load(&global.vici)?, false);
+    counters.update(&Snapshot::load(&global.vici)?);
     let (mut before, mut at) = (counters.clone(), Instant::now());
     let mut shown = 0;
     while options.count.is_none_or(|count| shown < count) {
         sleep(Duration::from_secs_f64(options.interval));
         let snapshot = Snapshot::load(&global.vici)?;
-        counters.update(&snapshot, false);
+        counters.update(&snapshot);
         let seconds = at.elapsed().as_secs_f64();
         at = Instant::now();
         let mut lines = lines(&snapshot, options, &before, &counters, seconds);

@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt::{Debug, Error, Formatter},
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use prometheus_client::{
@@ -23,6 +24,8 @@ use crate::{
     xfrm::{Direction, now},
 };
 
+/// For how long a connection that has gone is served, so that its last counts are read.
+const MEMORY: Duration = Duration::from_secs(3600);
 /// The tenant of those for which there is no room.
 const OTHER: &str = "other";
 
@@ -44,9 +47,11 @@ struct DropLabels {
 /// What was read last, of all connections that there have been.
 pub struct Readings {
     counters: Counters,
-    /// Who has each if_id. It stays when the connection goes, as the counters do.
-    tenants: HashMap<u32, String>,
+    /// Who has each if_id. It stays for a while when the connection goes, as the counters do.
+    tenants: HashMap<u32, Tenant>,
     max_tenants: usize,
+    /// What those have carried that shared a series and are forgotten.
+    rest: BTreeMap<Direction, Counter>,
     connections: u64,
     findings: u64,
     /// Who tells of drops, if the kernel lets somebody.
@@ -56,12 +61,20 @@ pub struct Readings {
     untold: u64,
 }
 
+#[derive(Debug)]
+struct Tenant {
+    /// None of those that share a series: they do so until they go.
+    name: Option<String>,
+    seen: Instant,
+}
+
 impl Readings {
     pub fn new(max_tenants: usize, watcher: Option<Watcher>) -> Self {
         Self {
             counters: Counters::default(),
             tenants: HashMap::new(),
             max_tenants,
+            rest: BTreeMap::new(),
             connections: 0,
             findings: 0,
             watcher,
@@ -71,24 +84,55 @@ impl Readings {
     }
 
     pub fn update(&mut self, snapshot: &Snapshot) {
-        self.counters.update(snapshot, false);
+        self.counters.update(snapshot);
         let connections = snapshot.connections();
+        let now = Instant::now();
+        let mut named = self
+            .tenants
+            .values()
+            .filter(|one| one.name.is_some())
+            .count();
         for connection in &connections {
-            let known = self.tenants.len();
-            let name = || connection.tenant(&snapshot.links);
+            let tenant = self.tenants.entry(connection.if_id).or_insert_with(|| {
+                let has_room = named < self.max_tenants;
+                named += usize::from(has_room);
+                Tenant {
+                    name: has_room.then(String::new),
+                    seen: now,
+                }
+            });
+            tenant.seen = now;
             // A name may come later than the first policy or state.
-            if let Some(tenant) = self.tenants.get_mut(&connection.if_id) {
-                *tenant = name();
-            } else if known < self.max_tenants {
-                self.tenants.insert(connection.if_id, name());
+            if let Some(name) = &mut tenant.name {
+                *name = connection.tenant(&snapshot.links);
             }
         }
+        self.forget(now);
         self.connections = connections.len() as u64;
         self.findings = connections
             .iter()
             .map(|one| one.findings(snapshot).len() as u64)
             .sum::<u64>();
         self.count_drops(snapshot);
+    }
+
+    /// Forgets connections that have gone, which else would take all the room: road warriors have a new
+    /// if_id each time.
+    fn forget(&mut self, now: Instant) {
+        let (counters, rest, drops) = (&mut self.counters, &mut self.rest, &mut self.drops);
+        self.tenants.retain(|if_id, tenant| {
+            if now.duration_since(tenant.seen) < MEMORY {
+                return true;
+            }
+            for (direction, counter) in counters.forget(*if_id) {
+                // What is shared never becomes less.
+                if tenant.name.is_none() {
+                    rest.entry(direction).or_default().add(&counter);
+                }
+            }
+            drops.retain(|(dropped, ..), _| dropped != if_id);
+            false
+        });
     }
 
     fn count_drops(&mut self, snapshot: &Snapshot) {
@@ -106,7 +150,15 @@ impl Readings {
                     Kind::Static { if_id } => Some(if_id),
                     _ => None,
                 });
-            let if_id = own.or(one.if_id).unwrap_or(0);
+            // A packet may say anything, as those of IP tunnels do.
+            let if_id = own
+                .or(one.if_id)
+                .filter(|if_id| {
+                    self.tenants
+                        .get(if_id)
+                        .is_some_and(|one| one.name.is_some())
+                })
+                .unwrap_or(0);
             *self
                 .drops
                 .entry((if_id, one.is_out, one.reason))
@@ -116,8 +168,8 @@ impl Readings {
 
     /// Who has a connection, and the number that is shown: none of those that share a series.
     fn owner(&self, if_id: u32) -> (String, String) {
-        match self.tenants.get(&if_id) {
-            Some(tenant) => (tenant.clone(), if_id.to_string()),
+        match self.tenants.get(&if_id).and_then(|one| one.name.clone()) {
+            Some(name) => (name, if_id.to_string()),
             None => (OTHER.to_string(), String::new()),
         }
     }
@@ -139,7 +191,12 @@ impl Readings {
 
     fn series(&self) -> BTreeMap<Labels, Counter> {
         let mut series = BTreeMap::<Labels, Counter>::new();
-        for (if_id, direction, counter) in self.counters.iter() {
+        // No connection has the if_id 0.
+        let rest = self
+            .rest
+            .iter()
+            .map(|(direction, counter)| (0, *direction, counter));
+        for (if_id, direction, counter) in self.counters.iter().chain(rest) {
             let (tenant, if_id) = self.owner(if_id);
             let direction = if direction == Direction::In {
                 "in"
@@ -249,5 +306,61 @@ impl Collector for Metrics {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xfrm::{Mode, State};
+
+    /// One state of each connection.
+    fn snapshot(if_ids: &[u32], bytes: u64) -> Snapshot {
+        let state = |if_id: &u32| State {
+            if_id: *if_id,
+            source: [192, 0, 2, 1].into(),
+            destination: [192, 0, 2, 2].into(),
+            protocol: 50,
+            spi: *if_id,
+            reqid: 1,
+            mode: Mode::Tunnel,
+            bytes,
+            packets: 1,
+            added: 1,
+            soft: None,
+            hard: None,
+            replays: 0,
+            failures: 0,
+            overhead: None,
+        };
+        Snapshot {
+            states: if_ids.iter().map(state).collect(),
+            ..Snapshot::default()
+        }
+    }
+
+    fn shown(readings: &Readings) -> Vec<(String, u64)> {
+        let series = readings.series().into_iter();
+        series
+            .map(|(labels, counter)| (labels.tenant, counter.bytes))
+            .collect()
+    }
+
+    #[test]
+    fn those_that_go_make_room_and_what_is_shared_stays() {
+        let mut readings = Readings::new(1, None);
+        readings.update(&snapshot(&[5, 6], 0));
+        readings.update(&snapshot(&[5, 6], 100));
+        let both = [("if_id 5".into(), 100), ("other".into(), 100)];
+        assert_eq!(shown(&readings), both);
+        readings.update(&snapshot(&[], 0));
+        assert_eq!(shown(&readings), both);
+        readings.forget(Instant::now() + MEMORY);
+        assert_eq!(shown(&readings), [("other".into(), 100)]);
+        readings.update(&snapshot(&[7], 40));
+        assert_eq!(
+            shown(&readings),
+            [("if_id 7".into(), 40), ("other".into(), 100)]
+        );
     }
 }
